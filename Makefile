@@ -29,3 +29,6 @@ env: ## .venv and .cache/collections, from pinned requirements
 lock: env ## renew requirements-dev.txt after a change of requirements-dev.in
 	@uv pip compile requirements-dev.in --quiet --universal --python-version 3.12 --generate-hashes \
 		--custom-compile-command 'make lock' --output-file requirements-dev.txt
+
+sanity: env ## ansible-test's own checks, nothing ignored
+	@$(timed) sanity .ci/sanity
