@@ -17,18 +17,85 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 
 kubeconfig := $(abspath $(or $(CLUSTER_KUBECONFIG),.cache/cluster/kubeconfig))
-timed := .ci/timed
+on_cluster := K8S_AUTH_KUBECONFIG=$(kubeconfig)
+package := ansible_collections.ai_aas.vllm
+timed := @.ci/timed
 
-.PHONY: help env lock
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
+
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+demo: ## everything from nothing: the cluster, two environments, a change, an idempotent run
+	$(timed) demo $(MAKE) env cluster demo-run
+
+check: ## all checks that need no cluster
+	$(timed) check $(MAKE) env lint types unit rules sanity build
+
+test: ## check, then the tests on the cluster
+	$(timed) test $(MAKE) check cluster integration molecule
+
+# --- set-up
+
 env: ## .venv and .cache/collections, from pinned requirements
-	@$(timed) env .ci/env
+	$(timed) env .ci/env
 
 lock: env ## renew requirements-dev.txt after a change of requirements-dev.in
 	@uv pip compile requirements-dev.in --quiet --universal --python-version 3.12 --generate-hashes \
 		--custom-compile-command 'make lock' --output-file requirements-dev.txt
 
+# --- the test cluster
+
+ifdef CLUSTER_KUBECONFIG
+cluster:
+	@echo "Using the cluster of $(kubeconfig)"
+else
+cluster: env ## start the test cluster (Linux, root, apt-get; about 10 s once it is built)
+	$(timed) cluster python -m tests.cluster up
+endif
+
+cluster-down: env ## stop the test cluster and remove what it left behind
+	$(timed) cluster-down python -m tests.cluster down
+
+image: env ## build the image of the stand-in server, for a cluster of your own
+	$(timed) image python -m tests.cluster image
+
+# --- checks without a cluster
+
+lint: env ## ruff, ansible-lint, changelog
+	$(timed) ruff ruff check --output-format concise .
+	$(timed) ruff-format ruff format --check .
+	$(timed) ansible-lint ansible-lint
+	$(timed) changelog antsibull-changelog lint
+
+format: env ## put the Python files into shape
+	@ruff check --quiet --select I --fix . && ruff format .
+
+types: env ## mypy --strict
+	$(timed) types mypy -p $(package).plugins -p $(package).tests.cluster
+
+unit: env ## pure functions and the role's templates
+	$(timed) unit pytest tests/unit
+
+rules: env ## the house rules
+	$(timed) rules pytest tests/rules
+
 sanity: env ## ansible-test's own checks, nothing ignored
-	@$(timed) sanity .ci/sanity
+	$(timed) sanity .ci/sanity
+
+build: env ## the collection as a tarball in .cache
+	$(timed) build ansible-galaxy collection build --force --output-path .cache
+
+# --- tests on the cluster
+
+integration: env ## the modules and the playbooks against the cluster
+	$(on_cluster) .ci/timed integration pytest tests/integration
+
+molecule: env ## the role from check mode to removal, as a user runs it
+	$(on_cluster) .ci/timed molecule molecule test --all
+
+demo-run: env
+	$(on_cluster) .ci/timed demo-run demo/run
+
+clean: ## remove .venv and .cache (a running cluster goes on)
+	@rm -rf .venv .cache
