@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removes what the cluster's processes leave on the machine, also when they were killed: containers, mounts, the bridge,
+iptables rules, files outside the state directory. Each step looks at what is there, so all may be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .configuration import NETWORK
+from .settings import BRIDGE, HOSTPATH_PROVISIONER, LOGS, RUN, RUNC_ROOT, STATE
+
+OUR_CHAIN = re.compile(r"(KUBE|CNI)-")
+
+
+def remove() -> None:
+    """Removes all of it. The cluster's processes must have ended."""
+    _containers()
+    _mounts()
+    subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
+    for family in ("iptables", "ip6tables"):
+        _chains(family)
+    _files()
+
+
+def _containers() -> None:
+    for root in RUNC_ROOT.glob("*"):
+        listing = subprocess.run(["runc", "--root", root, "list", "-f", "json"], capture_output=True, check=False)
+        for container in json.loads(listing.stdout or "null") or []:
+            subprocess.run(["runc", "--root", root, "delete", "--force", container["id"]], capture_output=True, check=False)
+
+
+def _mounts() -> None:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in reversed(points):
+        path = Path(point)
+        if path.is_relative_to(RUN) or path.is_relative_to(STATE) or path == HOSTPATH_PROVISIONER:
+            subprocess.run(["umount", "--lazy", path], capture_output=True, check=False)
+
+
+def _chains(family: str) -> None:
+    """One transaction per table that takes out the rules which lead into our chains, then the chains."""
+    saved = subprocess.run([f"{family}-save"], capture_output=True, text=True, check=False).stdout
+    for table, lines in _tables(saved):
+        chains = [line.split()[0][1:] for line in lines if line.startswith(":")]
+        ours = [chain for chain in chains if OUR_CHAIN.match(chain)]
+        if not ours:
+            continue
+        leading = [line for line in lines if re.match(r"-A (?!KUBE-|CNI-)\S+ .*-j (KUBE|CNI)-", line)]
+        script = [f"*{table}", *(f"-D{rule[2:]}" for rule in leading)]
+        script += [f"-F {chain}" for chain in ours] + [f"-X {chain}" for chain in ours] + ["COMMIT", ""]
+        subprocess.run([f"{family}-restore", "--noflush"], input="\n".join(script), text=True, capture_output=True, check=True)
+
+
+def _tables(saved: str) -> Iterator[tuple[str, list[str]]]:
+    for part in re.split(r"^\*", saved, flags=re.MULTILINE)[1:]:
+        name, *lines = part.splitlines()
+        yield name, lines
+
+
+def _files() -> None:
+    # The network plugins' own record of what they gave to which pod.
+    for file in Path("/var/lib/cni/results").glob(f"{NETWORK}-*"):
+        file.unlink(missing_ok=True)
+    # Links that kubelet makes for log collectors.
+    for link in Path("/var/log/containers").glob("*.log"):
+        with contextlib.suppress(OSError):
+            if link.readlink().is_relative_to(LOGS):
+                link.unlink()
+    with contextlib.suppress(OSError):
+        HOSTPATH_PROVISIONER.rmdir()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs that come from Debian's packages: the container runtime, its network and the image tools."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+
+from .settings import LOGS
+from .steps import StepError, run, step
+
+PROGRAMS = {
+    "catatonit": "catatonit",
+    "conntrack": "conntrack",
+    "containerd": "containerd",
+    "docker-registry": "docker-registry",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
+    "runc": "runc",
+    "skopeo": "skopeo",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+}
+
+
+def refuse_wrong_machine() -> None:
+    """Raises StepError unless this is Linux, and root asks."""
+    if platform.system() != "Linux":
+        raise StepError(
+            "The test cluster cannot run here",
+            f"it needs Linux and this is {platform.system()}.",
+            "Name a cluster of your own with CLUSTER_KUBECONFIG=path.",
+        )
+    if os.geteuid() != 0:
+        raise StepError(
+            "The test cluster cannot run here",
+            "it starts containers and a kubelet, which only root may.",
+            "Run it as root, or name a cluster of your own with CLUSTER_KUBECONFIG=path.",
+        )
+
+
+def install_missing() -> None:
+    """Installs what is missing; says nothing when all is there."""
+    missing = sorted({package for program, package in PROGRAMS.items() if not _present(program)})
+    if not missing:
+        return
+    todo = f"Install them by hand: {' '.join(missing)}."
+    if shutil.which("apt-get") is None:
+        raise StepError("Programs are missing", "this machine has no apt-get to install them with.", todo)
+    with step(f"install {', '.join(missing)}"[:57]):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        # A foreign package source that is out of reach fails the update although Debian's own was read; the
+        # installation then tells what is really missing.
+        try:
+            run(["apt-get", "update"], log=LOGS / "apt-update.log", todo="", env=environment)
+        except StepError:
+            pass
+        install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+        run(install, log=LOGS / "apt-install.log", todo=todo, env=environment)
+
+
+def _present(program: str) -> bool:
+    return os.path.exists(program) if program.startswith("/") else shutil.which(program) is not None
