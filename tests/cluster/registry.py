@@ -65,12 +65,17 @@ def publish() -> None:
                 archive = Path(folder, f"{version}.tar")
                 write_stand_in(archive, version)
                 for tag in tags:
-                    target = f"docker://{REGISTRY}/{REPOSITORY}:{tag}"
-                    copy = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", f"docker-archive:{archive}", target]
-                    run(copy, log=LOGS / "push.log", todo="Read the log of the registry.")
-                    # What kubelet has pulled under this tag is old now; pods that run keep it.
-                    subprocess.run([*_ctr(), "images", "remove", f"docker.io/{REPOSITORY}:{tag}"], capture_output=True, check=False)
+                    _push(archive, tag)
         PUBLISHED.write_text(json.dumps(key))
+
+
+def _push(archive: Path, tag: str) -> None:
+    target = f"docker://{REGISTRY}/{REPOSITORY}:{tag}"
+    copy = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", f"docker-archive:{archive}", target]
+    run(copy, log=LOGS / "push.log", todo="Read the log of the registry.")
+    # What kubelet has pulled under this tag is old now; pods that run keep it.
+    forget = [*_ctr(), "images", "remove", f"docker.io/{REPOSITORY}:{tag}"]
+    subprocess.run(forget, capture_output=True, check=False)
 
 
 def write_stand_in(target: Path, version: str) -> None:

@@ -31,12 +31,14 @@ def step(name: str) -> Iterator[None]:
     print(f"{time.monotonic() - begun:6.1f} s", flush=True)
 
 
-def run(argv: Sequence[str | Path], *, log: Path, todo: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+def run(
+    argv: Sequence[str | Path], *, log: Path, todo: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> None:
     """Runs a command with its output in `log`; a failure is a StepError with the last line written."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
-    if done.returncode:
+        code = subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    if code:
         raise StepError(f"{Path(argv[0]).name} failed", f"{last_line(log)}.", todo, log)
 
 
