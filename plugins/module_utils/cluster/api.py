@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of the Kubernetes API that a release needs, on plain objects. Counts what it asks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import PARALLEL, Connection
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER, PLURALS, Kind, collection
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+
+CONFIG_MAP = Kind("v1", "ConfigMap")
+NAMESPACES = "/api/v1/namespaces"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What the server made of an applied object, and the warnings it sent along."""
+
+    object: Object
+    created: bool
+    warnings: tuple[str, ...] = ()
+
+
+class Api:
+    """One namespace of one cluster.
+
+    Every method raises ConnectionFailed when no answer can be had, and ApiError (NotFound, Conflict, Forbidden) when
+    the answer is no. `requests` counts the requests that were sent."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self.connection, self.namespace = connection, namespace
+        self.requests = 0
+        self._plurals = dict(PLURALS)
+        self._lock = threading.Lock()
+
+    def get(self, kind: Kind, name: str) -> Object:
+        return self._send("GET", f"{self._path(kind)}/{name}", about=f"{kind}/{name}")[0]
+
+    def list(self, kind: Kind, selector: str = "") -> list[Object]:
+        """All objects of a kind in the namespace. Raises NotFound (`kind_missing`) where the kind is not served."""
+        query = {"labelSelector": selector} if selector else {}
+        items = self._send("GET", self._path(kind), query=query, about=f"the list of {kind}s")[0].get("items") or []
+        for item in items:  # the server leaves these out inside lists
+            item.setdefault("apiVersion", kind.api_version)
+            item.setdefault("kind", kind.name)
+        return items
+
+    def apply(self, body: Object, *, dry_run: bool = False, force: bool = False) -> Applied:
+        """Server-side apply. `metadata.uid` and `metadata.resourceVersion` in the body are fences: the server refuses
+        with a Conflict when the object is another one, or has moved. resourceVersion "1" means: it must not be
+        there."""
+        name = body["metadata"]["name"]
+        query: dict[str, str | int] = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        if force:
+            query["force"] = "true"
+        kind = kind_of(body)
+        answer, status, warnings = self._send(
+            "PATCH",
+            f"{self._path(kind)}/{name}",
+            query=query,
+            body=body,
+            content_type=APPLY_PATCH,
+            about=f"{kind}/{name}",
+        )
+        return Applied(object=answer, created=status == 201, warnings=warnings)
+
+    def create(self, body: Object) -> Object:
+        """POST. Only for objects that are never applied: what a POST sets, no later apply can take away."""
+        kind = kind_of(body)
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return self._send("POST", self._path(kind), query=query, body=body, about=f"{kind}/{body['metadata']['name']}")[
+            0
+        ]
+
+    def create_namespace(self) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        self._send(
+            "POST", NAMESPACES, query={"fieldManager": FIELD_MANAGER}, body=body, about=f"Namespace/{self.namespace}"
+        )
+
+    def replace(self, body: Object) -> Object:
+        """PUT, as compare and swap: the body must carry the resourceVersion that was read."""
+        if not body["metadata"].get("resourceVersion"):
+            raise ValueError("a replace without resourceVersion would overwrite what others wrote")
+        kind, name = kind_of(body), body["metadata"]["name"]
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return self._send("PUT", f"{self._path(kind)}/{name}", query=query, body=body, about=f"{kind}/{name}")[0]
+
+    def delete(self, kind: Kind, name: str, *, uid: str, resource_version: str = "") -> None:
+        """DELETE of exactly this object: a Conflict means that it is another one by now, or has moved."""
+        preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": preconditions,
+            "propagationPolicy": "Background",
+        }
+        self._send("DELETE", f"{self._path(kind)}/{name}", body=body, about=f"{kind}/{name}")
+
+    def logs(self, pod: str, container: str, *, previous: bool = False, lines: int = 1000) -> str:
+        """The last `lines` of a container's log; of the run before the current one if `previous`."""
+        query = {"container": container, "tailLines": lines, "previous": str(previous).lower()}
+        path = f"{self._path(Kind('v1', 'Pod'))}/{pod}/log"
+        status, _headers, data = self._request("GET", path, query=query)
+        if status >= 400:
+            raise _error(status, data, f"the log of {pod}")
+        return data.decode(errors="replace")
+
+    def _path(self, kind: Kind) -> str:
+        key = (kind.api_version, kind.name)
+        if key not in self._plurals:
+            resources = self._send("GET", kind.base, about=f"the API group {kind.api_version}")[0].get("resources", [])
+            for resource in resources:
+                if resource["kind"] == kind.name and "/" not in resource["name"]:
+                    if not resource["namespaced"]:
+                        raise InvalidInput(
+                            f"{kind} is a cluster-scoped kind",
+                            "A release owns objects of one namespace only",
+                            "Create it outside of the release",
+                        )
+                    self._plurals[key] = resource["name"]
+        if key not in self._plurals:
+            raise NotFound(f"The API server does not know {kind.api_version} {kind}", status=404)
+        return collection(kind, self._plurals[key], self.namespace)
+
+    def _send(
+        self, method: str, path: str, *, about: str, body: Object | None = None, **kw: Any
+    ) -> tuple[Object, int, tuple[str, ...]]:
+        data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
+        status, headers, answer = self._request(method, path, body=data, **kw)
+        if status >= 400:
+            raise _error(status, answer, about)
+        warnings = headers.getlist("Warning") if hasattr(headers, "getlist") else []
+        return json.loads(answer) if answer else {}, status, tuple(_warning(text) for text in warnings)
+
+    def _request(self, method: str, path: str, **kw: Any) -> tuple[int, Any, bytes]:
+        with self._lock:
+            self.requests += 1
+        return self.connection.request(method, path, **kw)
+
+
+def kind_of(body: Object) -> Kind:
+    return Kind(body["apiVersion"], body["kind"])
+
+
+def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The results of `work` for all items, in their order; as many at once as the pool has connections.
+
+    When several fail, the error of the first in order is raised, after all have ended: nothing is left running.
+    """
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        return list(pool.map(work, items))
+
+
+def _warning(header: str) -> str:
+    """The text of a Warning header: `299 - "text"`."""
+    return header.split('"', 1)[1].rsplit('"', 1)[0] if '"' in header else header
+
+
+def _error(status: int, data: bytes, about: str) -> ApiError:
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        answer = {}
+    reason, details = answer.get("reason", ""), answer.get("details") or {}
+    why = answer.get("message") or f"HTTP status {status}"
+    context: dict[str, Any] = {"status": status, "reason": reason, "details": details}
+    if status == 401:
+        do = "Log in again, or renew the token or certificate that the kubeconfig or api_key names"
+        return Forbidden(
+            "The API server does not accept our credentials", "They are missing, wrong or expired", do, **context
+        )
+    if status == 403:
+        return Forbidden(
+            f"The API server does not allow it: {about}",
+            why,
+            "Ask for the missing right, or correct the object",
+            **context,
+        )
+    if status == 404:
+        return NotFound(f"Not found: {about}", why, **context)
+    if status == 409:
+        return Conflict(f"Conflict: {about}", why, **context)
+    return ApiError(f"The API server refuses {about}", why, **context)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every error a user can meet.
+
+CollectionError             one sentence of what, one of why, one of what to do
+├── InvalidInput            options or definition are wrong; the cluster was not asked
+├── ConnectionFailed        no API server, or no way to prove who we are
+├── ApiError                the API server answered, and said no
+│   ├── Forbidden           401 and 403: credentials or rights
+│   ├── NotFound            404
+│   └── Conflict            409: somebody else owns the field, or the object has moved
+├── Refused                 the plan does not allow it; nothing was changed
+└── ReleaseFailed           it was tried, and is not good; carries what is known about it
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CollectionError(Exception):
+    """`what` happened, `why`, and what to `do` about it: three sentences, the last two may be empty."""
+
+    def __init__(self, what: str, why: str = "", do: str = "") -> None:
+        self.what, self.why, self.do = what, why, do
+        super().__init__(" ".join(sentence(part) for part in (what, why, do) if part))
+
+
+def sentence(text: str) -> str:
+    """`text` without the blanks around it and with a full stop, unless it ends in one of its own."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+class InvalidInput(CollectionError):
+    pass
+
+
+class ConnectionFailed(CollectionError):
+    pass
+
+
+class ApiError(CollectionError):
+    """`status`: HTTP status. `reason` and `causes` (reason, message, field) as in the Kubernetes Status object."""
+
+    def __init__(
+        self,
+        what: str,
+        why: str = "",
+        do: str = "",
+        *,
+        status: int,
+        reason: str = "",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(what, why, do)
+        self.status, self.reason = status, reason
+        self.details = details or {}
+
+    @property
+    def causes(self) -> list[dict[str, str]]:
+        return self.details.get("causes") or []
+
+
+class Forbidden(ApiError):
+    pass
+
+
+class NotFound(ApiError):
+    @property
+    def namespace_missing(self) -> bool:
+        """True when the namespace itself is not there, which the server only says when it is asked to write."""
+        return self.details.get("kind") == "namespaces"
+
+    @property
+    def kind_missing(self) -> bool:
+        """True when the server does not know the kind at all (a CRD that is not installed)."""
+        return not self.details.get("name") and not self.details.get("kind")
+
+
+class Conflict(ApiError):
+    @property
+    def about_ownership(self) -> bool:
+        """True: another field manager owns a field. False: the object has moved since it was read."""
+        return any(cause.get("reason") == "FieldManagerConflict" for cause in self.causes)
+
+
+class Refused(CollectionError):
+    pass
+
+
+class ReleaseFailed(CollectionError):
+    def __init__(self, what: str, why: str = "", do: str = "", *, result: dict[str, Any] | None = None) -> None:
+        super().__init__(what, why, do)
+        self.result = result or {}

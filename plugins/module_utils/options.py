@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The argument specs, one for each module. A module's documentation must say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+
+REQUIREMENTS = ("cluster", "image_tag", "image_digest", "model_revision", "replicas")
+
+_VERIFICATION: dict[str, Any] = {
+    "type": "dict",
+    "default": {},
+    "options": {
+        "enabled": {"type": "bool", "default": True},
+        "prompt": {"type": "str", "default": "Hello"},
+        "request_timeout": {"type": "int", "default": 60},
+    },
+    "apply_defaults": True,
+}
+
+RELEASE: dict[str, Any] = {
+    "argument_spec": AUTH_ARG_SPEC
+    | {
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "template": {"type": "list", "elements": "str"},
+        "definition": {"type": "list", "elements": "raw"},
+        "reason": {"type": "str", "default": ""},
+        "wait_timeout": {"type": "int"},
+        "image_pull_timeout": {"type": "int", "default": 600},
+        "verification": _VERIFICATION,
+        "history_max": {"type": "int", "default": 10},
+        "keep_history": {"type": "bool", "default": False},
+        "namespace_create": {"type": "bool", "default": False},
+        "require": {"type": "list", "elements": "str", "choices": list(REQUIREMENTS), "default": []},
+        "provenance": {"type": "dict", "default": {}},
+        "setting_names": {"type": "dict", "default": {}},
+    },
+    "mutually_exclusive": [["template", "definition"]],
+    "required_if": [["state", "present", ["template", "definition"], True]],
+}

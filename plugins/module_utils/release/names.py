@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The labels and annotations that tie objects to a release, and the digests that tell contents apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+PREFIX = "vllm.ai-aas/"
+RELEASE = PREFIX + "release"  # label: every object of a release, and nothing else
+RELEASE_UID = PREFIX + "release-uid"  # annotation: which life of that release, if it was removed and made again
+POD_TEMPLATE_DIGEST = PREFIX + "pod-template-digest"  # annotation of the pod template
+OPTIONAL = PREFIX + "optional"  # annotation "true": leave the object out where the cluster does not serve its kind
+RECORD = PREFIX + "record"  # label: head or revision
+RECORD_OF = PREFIX + "record-of"  # label: the release's name; not RELEASE, else every LIST would fetch the records too
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one spelling for one value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: Any, digits: int = 16) -> str:
+    """The first `digits` hex digits of the SHA-256 of a JSON value."""
+    return hashlib.sha256(canonical(value)).hexdigest()[:digits]
+
+
+def identity(body: dict[str, Any]) -> str:
+    """ "Kind/name", as people write it."""
+    return f"{body['kind']}/{body['metadata']['name']}"
