@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_aas.vllm.plugins.module_utils.operations import Caller, Operation, perform
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, Operation, perform
 
 
 def run(operation: Operation, spec: dict[str, Any]) -> None:

@@ -14,15 +14,25 @@ CollectionError             one sentence of what, one of why, one of what to do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
 class CollectionError(Exception):
-    """`what` happened, `why`, and what to `do` about it: three sentences, the last two may be empty."""
+    """`what` happened, `why`, and what to `do` about it: three sentences, the last two may be empty.
 
-    def __init__(self, what: str, why: str = "", do: str = "") -> None:
-        self.what, self.why, self.do = what, why, do
-        super().__init__(" ".join(sentence(part) for part in (what, why, do) if part))
+    `setting` is the engine's word for what has to change, for which a caller may have another name.
+    """
+
+    def __init__(self, what: str, why: str = "", do: str = "", *, setting: str = "") -> None:
+        self.what, self.why, self.do, self.setting = what, why, do, setting
+        super().__init__(self.told({}))
+
+    def told(self, setting_names: Mapping[str, str]) -> str:
+        """The message, with the caller's name for the setting."""
+        name = setting_names.get(self.setting)
+        do = f"{self.do} ({name})" if name else self.do
+        return " ".join(sentence(part) for part in (self.what, self.why, do) if part)
 
 
 def sentence(text: str) -> str:

@@ -243,8 +243,9 @@ progress:
   elements: str
 """
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils import operations, options
+from ansible_collections.ai_aas.vllm.plugins.module_utils import options
 from ansible_collections.ai_aas.vllm.plugins.module_utils.as_module import run
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.release import release
 
 if __name__ == "__main__":
-    run(operations.release, options.RELEASE)
+    run(release, options.RELEASE)

@@ -21,7 +21,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible.utils.display import Display
-from ansible_collections.ai_aas.vllm.plugins.module_utils.operations import Caller, Operation, perform
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, Operation, perform
 
 display = Display()
 LOCAL = ("local", "ansible.builtin.local")

@@ -121,7 +121,8 @@ class Deploy:
             raise Refused(
                 f"There is no namespace {self.api.namespace!r}",
                 "A release does not create its namespace unless it is told to",
-                "Create it, correct the name, or set namespace_create",
+                "Create it, correct the name, or let the release create it",
+                setting="namespace_create",
             )
         if self.wishes.check_mode:
             self.wishes.console(f"namespace {self.api.namespace} is not there yet: predicted without the API server")

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every operation has in common: who asks, how it is carried out, and how it says no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, InvalidInput, ReleaseFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Finding
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import Timings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks: a module or an action. `by`: who stands behind it, for the history."""
+
+    check_mode: bool
+    console: Console
+    environ: Mapping[str, str]
+    by: Mapping[str, str]
+    timings: Timings = field(default_factory=Timings)
+
+
+Operation: TypeAlias = Callable[[Mapping[str, Any], Caller], dict[str, Any]]
+
+
+def perform(operation: Operation, params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """The operation's result, or a failed result with a message for a person. Lets through what nobody has foreseen."""
+    try:
+        return operation(params, caller)
+    except ReleaseFailed as error:
+        return {"failed": True, "changed": True, "msg": error.told(params["setting_names"])} | error.result
+    except CollectionError as error:
+        return {"failed": True, "changed": False, "msg": error.told(params["setting_names"])}
+
+
+def refuse(what: str, problems: Iterable[Finding], setting_names: Mapping[str, str]) -> None:
+    """Raises InvalidInput with everything that is wrong; nothing where nothing is."""
+    reasons, cures = [], {}
+    for problem in problems:
+        reasons.append(f"{problem.what}: {problem.why}")
+        setting = setting_names.get(problem.setting)
+        cures[problem.do + (f" ({setting})" if setting else "")] = True
+    if reasons:
+        raise InvalidInput(what, "; ".join(reasons), "; ".join(cures))
