@@ -85,7 +85,7 @@ def clear() -> None:
     VERSION.unlink(missing_ok=True)
     processes.kill()
     leftovers.remove()
-    for folder in ("etcd", "kubelet", "containerd", "config", "pki", "bin", "volumes", "volume-plugins"):
+    for folder in ("etcd", "kubelet", "containerd", "config", "pki", "bin", "volumes", "volume-plugins", "logs/pods"):
         shutil.rmtree(STATE / folder, ignore_errors=True)
     shutil.rmtree(RUN, ignore_errors=True)
 

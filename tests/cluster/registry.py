@@ -104,7 +104,7 @@ def write_stand_in(target: Path, version: str) -> None:
 
 
 def _sources() -> Iterator[tuple[str, File]]:
-    for path in sorted(STAND_IN.glob("*.py")) + sorted(STAND_IN.glob("*.json")):
+    for path in [*sorted(STAND_IN.glob("*.py")), STAND_IN / "flags.txt"]:
         yield f"{LIBRARY}/{path.name}", File(content=path.read_bytes())
     for path in sorted(LOG_FILES.glob("*.log")):
         yield f"{LIBRARY}/logs/{path.name}", File(content=path.read_bytes())

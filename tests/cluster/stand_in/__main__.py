@@ -1,36 +1,89 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-import argparse, http.server, json, os, signal, sys, time
+"""`vllm serve MODEL [flags]`, as far as a stand-in goes."""
 
-def main():
-    p = argparse.ArgumentParser(prog="vllm"); s = p.add_subparsers(dest="c"); a = s.add_parser("serve")
-    a.add_argument("model"); a.add_argument("--served-model-name", nargs="+"); a.add_argument("--port", type=int, default=8000); a.add_argument("--host", default="0.0.0.0"); a.add_argument("--fingerprint-value", default="vllm")
-    o, _ = p.parse_known_args()
-    names = o.served_model_name or [o.model]
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    print("This is a stand-in for vLLM, not vLLM.", flush=True)
-    time.sleep(float(os.environ.get("STAND_IN_LOAD_SECONDS", "2")))
-    class H(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        def say(self, code, body):
-            data = json.dumps(body).encode() if body is not None else b""
-            self.send_response(code); self.send_header("content-length", str(len(data))); self.send_header("content-type", "application/json"); self.end_headers(); self.wfile.write(data)
-        def auth(self):
-            k = os.environ.get("VLLM_API_KEY")
-            if k and self.path.startswith("/v1") and self.headers.get("authorization") != "Bearer " + k: self.say(401, {"error": "Unauthorized"}); return False
-            return True
-        def do_GET(self):
-            if not self.auth(): return
-            if self.path == "/health": self.say(200, None)
-            elif self.path == "/v1/models": self.say(200, {"object": "list", "data": [{"id": n, "object": "model", "root": o.model, "max_model_len": 4096} for n in names]})
-            elif self.path == "/version": self.say(200, {"version": os.environ.get("STAND_IN_VERSION", "0.33.0")})
-            else: self.say(404, {"detail": "Not Found"})
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
-            if not self.auth(): return
-            if body.get("model", names[0]) not in names: self.say(404, {"error": {"message": f"The model `{body['model']}` does not exist.", "type": "NotFoundError", "param": "model", "code": 404}}); return
-            self.say(200, {"id": "cmpl-1", "object": "text_completion", "model": names[0], "choices": [{"index": 0, "text": " word", "finish_reason": "length"}], "usage": {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}, "system_fingerprint": o.fingerprint_value})
-    http.server.ThreadingHTTPServer((o.host, o.port), H).serve_forever()
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from . import faults, loading, log, options, shutdown
+from .api import Api, max_model_len, served_names
+from .engine import Engine
+from .metrics import Metrics
+from .server import ROUTES, Server
+
+DEFAULT_VERSION = "0.33.0"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs until the server ends; the exit code is vLLM's."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    version = os.environ.get("STAND_IN_VERSION", DEFAULT_VERSION)
+    if arguments[:1] != ["serve"]:
+        raise SystemExit(f"The stand-in for vLLM knows `vllm serve MODEL [flags]` only, not {' '.join(arguments)!r}.")
+    log.line(f"This is a stand-in for vLLM {version}. It is not vLLM: it loads no model and makes up its tokens.")
+    switches = faults.read(os.environ)
+    signals = shutdown.Signals()
+    chosen = options.parse(arguments[1:], version)
+    tempfile.gettempdir()  # fails as vLLM does where nothing may be written
+    watch = threading.Thread(target=_crash_when_told, args=(switches, time.monotonic()), daemon=True)
+    watch.start()
+    metrics = Metrics(
+        version,
+        served_names(chosen, switches.served_model_name)[0],
+        max_model_len(chosen),
+        not chosen.disable_log_stats,
+    )
+    engine = Engine(switches, metrics)
+    keys = chosen.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
+    try:
+        loading.announce(chosen, version, options.given(chosen, version))
+        loading.check(chosen, os.environ, switches)
+        server = Server(chosen, Api(chosen, version, engine), engine, metrics, keys)
+        loading.load(chosen, version, os.environ, switches.load_seconds)
+    except loading.StartFailed:
+        shutdown.leave(1)
+    except OSError:
+        traceback.print_exc()
+        shutdown.leave(1)
+    while switches.never_ready:
+        time.sleep(1)
+    _listen(server, chosen.host or "0.0.0.0", chosen.port)  # noqa: S104 - as vLLM does
+    signals.loading = False
+    shutdown.serve_until_the_end(engine, signals, server.close_listener, chosen.shutdown_timeout, version)
+
+
+def _listen(server: Server, host: str, port: int) -> None:
+    log.info(log.API_SERVER, "entry.py:136", "Supported tasks: ['generate']")
+    log.info(log.API_SERVER, "entry.py:140", f"Starting vLLM server on http://{host}:{port}")
+    log.info(log.API_SERVER, "launcher.py:186", "Available routes are:")
+    for route, methods in ROUTES.items():
+        log.info(log.API_SERVER, "launcher.py:195", f"Route: {route}, Methods: {', '.join(methods)}")
+    log.line(f"INFO:     Started server process [{os.getpid()}]")
+    log.line("INFO:     Waiting for application startup.")
+    server.server_activate()
+    threading.Thread(target=server.serve_forever, args=(shutdown.POLL,), daemon=True).start()
+    log.line("INFO:     Application startup complete.")
+
+
+def _crash_when_told(switches: faults.Faults, begun: float) -> None:
+    """The failures that come at a time after the start, whether the load is over or not."""
+    if switches.crashes:
+        time.sleep(max(0.0, begun + switches.crash_after_seconds - time.monotonic()))
+        if switches.crash_log:
+            faults.print_log(switches.crash_log)
+        shutdown.leave(switches.exit_code)
+    if switches.oom_after_seconds >= 0:
+        time.sleep(max(0.0, begun + switches.oom_after_seconds - time.monotonic()))
+        log.line(faults.exhaust_memory())
+        shutdown.leave(1)
+
 
 if __name__ == "__main__":
     main()
