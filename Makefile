@@ -17,7 +17,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 
 kubeconfig := $(abspath $(or $(CLUSTER_KUBECONFIG),.cache/cluster/kubeconfig))
-on_cluster := K8S_AUTH_KUBECONFIG=$(kubeconfig)
+on_cluster := K8S_AUTH_KUBECONFIG="$(kubeconfig)"
 package := ansible_collections.ai_aas.vllm
 timed := @.ci/timed
 
@@ -50,7 +50,7 @@ ifdef CLUSTER_KUBECONFIG
 cluster:
 	@echo "Using the cluster of $(kubeconfig)"
 else
-cluster: env ## start the test cluster (Linux, root, apt-get; about 10 s once it is built)
+cluster: env ## start the test cluster (needs Linux, root and apt-get; the first time it is built, in 8 minutes)
 	$(timed) cluster python -m tests.cluster up
 endif
 
@@ -88,14 +88,18 @@ build: env ## the collection as a tarball in .cache
 
 # --- tests on the cluster
 
-integration: env ## the modules and the playbooks against the cluster
-	$(on_cluster) .ci/timed integration pytest tests/integration
+integration: env reachable ## the modules and the playbooks against the cluster
+	@$(on_cluster) .ci/timed integration pytest tests/integration
 
-molecule: env ## the role from check mode to removal, as a user runs it
-	$(on_cluster) .ci/timed molecule molecule test --all
+molecule: env reachable ## the role as a user runs it, from check mode to removal
+	@$(on_cluster) NO_COLOR=1 .ci/timed molecule molecule test --all
 
-demo-run: env
-	$(on_cluster) .ci/timed demo-run demo/run
+demo-run: env reachable
+	@$(on_cluster) .ci/timed demo-run demo/run
+
+reachable:
+	@[[ -f "$(kubeconfig)" ]] || { echo "There is no $(kubeconfig): run 'make cluster' first, or name another cluster" \
+		"with CLUSTER_KUBECONFIG=path." >&2; exit 1; }
 
 clean: ## remove .venv and .cache (a running cluster goes on)
 	@rm -rf .venv .cache
