@@ -83,8 +83,8 @@ rules: env ## the house rules
 sanity: env ## ansible-test's own checks, nothing ignored
 	$(timed) sanity .ci/sanity
 
-build: env ## the collection as a tarball in .cache
-	$(timed) build ansible-galaxy collection build --force --output-path .cache
+build: env ## the collection as a tarball in .cache/build
+	$(timed) build .ci/build
 
 # --- tests on the cluster
 
