@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an observation of a rollout says, and the words for it."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import (
+    Observation,
+    Ready,
+    Waiting,
+    current_replica_set,
+    duration,
+    judge,
+    overdue,
+    pod_state,
+    startup_budget,
+)
+
+Object = dict[str, Any]
+NOW = datetime(2026, 1, 1, 0, 2, 5, tzinfo=UTC)
+STARTED = "2026-01-01T00:00:00Z"
+CONTAINER: Object = {"name": "vllm", "startupProbe": {"failureThreshold": 20, "periodSeconds": 30}}
+TEMPLATE: Object = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [CONTAINER]}}
+
+
+def deployment(replicas: int = 1, *, observed: int = 2, ready: int | None = None, **status: int) -> Object:
+    count = replicas if ready is None else ready
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), count)
+    return {
+        "metadata": {"name": "x", "uid": "deployment", "generation": 2},
+        "spec": {"replicas": replicas, "template": TEMPLATE},
+        "status": {"observedGeneration": observed} | counts | status,
+    }
+
+
+def owned_by(uid: str) -> list[Object]:
+    return [{"uid": "somebody", "controller": False}, {"uid": uid, "controller": True}]
+
+
+def replica_set(uid: str = "new", owner: str = "deployment", *, failure: str = "", **template: Any) -> Object:
+    labels = TEMPLATE["metadata"]["labels"] | {"pod-template-hash": uid}
+    conditions = [{"type": "ReplicaFailure", "status": "True", "message": failure}] if failure else []
+    return {
+        "metadata": {"name": f"x-{uid}", "uid": uid, "ownerReferences": owned_by(owner)},
+        "spec": {"template": TEMPLATE | {"metadata": {"labels": labels}} | template},
+        "status": {"conditions": conditions},
+    }
+
+
+def pod(name: str = "p", owner: str = "new", *, ready: bool = True, deleting: bool = False, **container: Any) -> Object:
+    """A pod with one container; its status is running unless it is given."""
+    status = {"name": "vllm", "ready": ready, "state": {"running": {"startedAt": STARTED}}} | container
+    deletion = {"deletionTimestamp": STARTED} if deleting else {}
+    return {
+        "metadata": {"name": name, "ownerReferences": owned_by(owner)} | deletion,
+        "spec": {"nodeName": "gpu-a", "containers": [CONTAINER]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [status],
+        },
+    }
+
+
+def waiting(name: str = "p", *, reason: str, message: str = "", restarts: int = 0, **more: Any) -> Object:
+    state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
+    return pod(name, ready=False, state=state, restartCount=restarts, **more)
+
+
+def unscheduled(name: str = "p", **condition: str) -> Object:
+    body = pod(name, ready=False)
+    body["status"] = {
+        "phase": "Pending",
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"} | condition],
+    }
+    return body
+
+
+LOADING = pod("p", ready=False)
+
+
+def seen(body: Object, *pods: Object, replica_set: Object | None = replica_set()) -> Observation:  # noqa: B008 - never changed
+    return Observation(deployment=body, replica_set=replica_set, pods=pods, now=NOW)
+
+
+def names(answer: Ready | Waiting) -> list[str] | str:
+    return [body["metadata"]["name"] for body in answer.pods] if isinstance(answer, Ready) else answer.text
+
+
+CONTROLLER = "waiting for the Deployment controller"
+
+
+@pytest.mark.parametrize(
+    ("observation", "answer"),
+    [
+        pytest.param(seen(deployment(), pod()), ["p"], id="ready"),
+        pytest.param(seen(deployment(2), pod("p"), pod("q")), ["p", "q"], id="all of them ready"),
+        pytest.param(seen(deployment(0)), [], id="scaled to nothing"),
+        pytest.param(
+            seen({"metadata": {}, "spec": {"replicas": 0}, "status": {"observedGeneration": 2}}),
+            [],
+            id="scaled to nothing, where counts of zero are left out",
+        ),
+        pytest.param(seen(deployment(), pod(), pod("old", "old", deleting=True)), ["p"], id="old pods may terminate"),
+        pytest.param(seen(deployment(), pod(), pod("q", deleting=True)), ["p"], id="so may new ones"),
+        pytest.param(seen(deployment(observed=1), pod()), CONTROLLER, id="the status speaks of the former generation"),
+        pytest.param(seen({"metadata": {}, "spec": {}}), CONTROLLER, id="no status yet"),
+        pytest.param(seen(deployment(), pod(), replica_set=None), CONTROLLER, id="no ReplicaSet of this template yet"),
+        pytest.param(seen(deployment()), "no new pod yet", id="no pod"),
+        pytest.param(seen(deployment(), pod("q", "old")), "no new pod yet", id="only pods of the old ReplicaSet"),
+        pytest.param(
+            seen(deployment(), replica_set=replica_set(failure="exceeded quota: gpus")),
+            "no new pod yet: exceeded quota: gpus",
+            id="no pod, and the ReplicaSet says why",
+        ),
+        pytest.param(
+            seen(deployment(ready=0), LOADING),
+            "p loading, 2m05s of 10m00s",
+            id="loading",
+        ),
+        pytest.param(
+            seen(deployment(2, ready=1), pod("q"), LOADING),
+            "1 of 2 ready, p loading, 2m05s of 10m00s",
+            id="one of two",
+        ),
+        pytest.param(
+            seen(deployment(2, ready=0), unscheduled("q", message="0/1 nodes"), LOADING),
+            "0 of 2 ready, q is not scheduled: 0/1 nodes; p loading, 2m05s of 10m00s",
+            id="each says what it does",
+        ),
+        pytest.param(
+            seen(deployment(), pod(), pod("q", "old")),
+            "1 of 1 ready, 1 old pods still serve",
+            id="an old pod is left",
+        ),
+        pytest.param(
+            seen(deployment(ready=0), pod()),
+            "1 of 1 ready, 0 old pods still serve",
+            id="the controller has yet to count it",
+        ),
+        pytest.param(
+            seen(deployment(availableReplicas=0), pod()),
+            "1 of 1 ready, 0 old pods still serve",
+            id="ready is not available",
+        ),
+        pytest.param(
+            seen(deployment(replicas=2, updatedReplicas=1), pod(), pod("q", "old", deleting=True)),
+            "1 of 2 ready, 0 old pods still serve",
+            id="counted with an old one",
+        ),
+    ],
+)
+def test_judge(observation: Observation, answer: list[str] | str) -> None:
+    assert names(judge(observation, generation=2)) == answer
+
+
+def test_conditions_of_the_deployment_are_not_listened_to() -> None:
+    body = deployment()
+    body["status"]["conditions"] = [
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"},
+        {"type": "Available", "status": "False"},
+    ]
+    assert isinstance(judge(seen(body, pod()), generation=2), Ready)
+
+
+def test_the_state_is_news_only_when_something_happens() -> None:
+    def state(*pods: Object, at: datetime = NOW) -> str:
+        observation = Observation(deployment=deployment(2, ready=0), replica_set=replica_set(), pods=pods, now=at)
+        answer = judge(observation, generation=2)
+        assert isinstance(answer, Waiting)
+        return answer.state
+
+    loading = state(LOADING)
+    assert state(LOADING, at=NOW.replace(minute=9)) == loading
+    others = [
+        state(LOADING | {"metadata": LOADING["metadata"] | {"name": "another"}}),
+        state(LOADING, pod("q")),
+        state(pod(ready=False, restartCount=1)),
+        state(waiting(reason="CrashLoopBackOff", restarts=1)),
+        state(waiting(reason="CrashLoopBackOff", restarts=2)),
+        state(unscheduled()),
+        state(),
+    ]
+    assert len({loading, *others}) == 1 + len(others)
+
+
+ENDED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(unscheduled(message="0/1 nodes"), "p is not scheduled: 0/1 nodes", id="unscheduled"),
+        pytest.param(unscheduled(), "p is not scheduled: Unschedulable", id="unscheduled without a message"),
+        pytest.param(waiting(reason="ContainerCreating"), "p pulls its image and mounts its volumes", id="creating"),
+        pytest.param(waiting(reason="PodInitializing"), "p pulls its image and mounts its volumes", id="initializing"),
+        pytest.param(
+            waiting(reason="ErrImagePull", message="not found"),
+            "p ErrImagePull: not found",
+            id="the image cannot be pulled",
+        ),
+        pytest.param(
+            waiting(reason="CrashLoopBackOff", message="back-off 10s", restarts=3, lastState=ENDED),
+            "p CrashLoopBackOff: back-off 10s (exited with code 1, 3 restarts)",
+            id="in back-off",
+        ),
+        pytest.param(pod(ready=False, state=ENDED), "p exited with code 1", id="exited"),
+        pytest.param(
+            pod(ready=False, state=ENDED, restartCount=2), "p exited with code 1, restarted 2 times", id="exited again"
+        ),
+        pytest.param(LOADING, "p loading, 2m05s of 10m00s", id="loading"),
+        pytest.param(
+            pod(ready=False, restartCount=1), "p loading, 2m05s of 10m00s, restarted once", id="loading after a restart"
+        ),
+        pytest.param(pod(), "p running", id="all containers ready, the pod not yet"),
+        pytest.param(pod() | {"status": {}}, "p accepted", id="nothing known"),
+        pytest.param(pod() | {"status": {"phase": "Failed"}}, "p failed", id="evicted"),
+    ],
+)
+def test_texts_for_a_pod(body: Object, text: str) -> None:
+    assert pod_state(body, NOW)[1] == text
+
+
+def test_an_init_container_speaks_first() -> None:
+    body = copy.deepcopy(LOADING)
+    failing = {"name": "init", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "restartCount": 1}
+    body["status"]["initContainerStatuses"] = [failing]
+    assert pod_state(body, NOW)[1] == "p CrashLoopBackOff"
+
+
+def test_overdue_says_what_the_pods_say() -> None:
+    last = {"terminated": {"exitCode": 1, "reason": "Error", "message": "  Traceback\nValueError: no\n"}}
+    crashing = waiting(reason="CrashLoopBackOff", restarts=2, lastState=last)
+    assert overdue(seen(deployment(2, ready=1), pod("q"), crashing), 90) == Cause(
+        id="not_ready_in_time",
+        sentence="After 90 s 1 of its pods are not ready: p CrashLoopBackOff (exited with code 1, 2 restarts)",
+        cure="Read the log of the pod; if it is still loading, raise the startup probe's budget",
+        object="Pod/p",
+        container="vllm",
+        node="gpu-a",
+        reason="Error",
+        exit_code=1,
+        message="Traceback\nValueError: no",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (None, "the controller made no ReplicaSet"),
+        (replica_set(), "no reason is given"),
+        (replica_set(failure="exceeded quota: gpus"), "exceeded quota: gpus"),
+    ],
+)
+def test_overdue_without_a_pod(found: Object | None, why: str) -> None:
+    cause = overdue(seen(deployment(), replica_set=found), 90)
+    assert cause == Cause(id="no_pod", sentence=f"After 90 s there is no pod: {why}", reason="ProgressDeadlineExceeded")
+
+
+@pytest.mark.parametrize(
+    ("containers", "seconds"),
+    [
+        pytest.param([{}], 600, id="no probes: ten minutes"),
+        pytest.param([{"startupProbe": {"failureThreshold": 20, "periodSeconds": 30}}], 600, id="tries times period"),
+        pytest.param([{"startupProbe": {"httpGet": {}}}], 30, id="the defaults of Kubernetes"),
+        pytest.param(
+            [{"startupProbe": {"failureThreshold": 2, "periodSeconds": 5, "initialDelaySeconds": 7}}],
+            17,
+            id="a late start",
+        ),
+        pytest.param(
+            [{"startupProbe": {"failureThreshold": 2, "periodSeconds": 5}, "readinessProbe": {"periodSeconds": 3}}],
+            13,
+            id="readiness comes after it",
+        ),
+        pytest.param(
+            [
+                {
+                    "startupProbe": {"failureThreshold": 2, "periodSeconds": 5},
+                    "readinessProbe": {"initialDelaySeconds": 30},
+                }
+            ],
+            50,
+            id="readiness begins late",
+        ),
+        pytest.param([{"readinessProbe": {"initialDelaySeconds": 900}}], 910, id="only a late readiness probe"),
+        pytest.param([{"readinessProbe": {}}], 600, id="only a readiness probe"),
+        pytest.param(
+            [{"startupProbe": {"failureThreshold": 1}}, {"startupProbe": {"failureThreshold": 9}}],
+            90,
+            id="the slowest counts",
+        ),
+    ],
+)
+def test_startup_budget(containers: list[Object], seconds: int) -> None:
+    assert startup_budget({"spec": {"containers": containers}}) == seconds
+
+
+def test_the_current_replica_set_is_the_one_made_from_the_template() -> None:
+    old = replica_set("old", spec={"containers": [CONTAINER | {"image": "v:1"}]})
+    foreign = replica_set("foreign", owner="another deployment")
+    new = replica_set("new")
+    assert current_replica_set(deployment(), [old, foreign, new]) is new
+    assert current_replica_set(deployment(), [old, foreign]) is None
+    assert current_replica_set(deployment(), []) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (-3, "0s"), (59.9, "59s"), (60, "1m00s"), (130, "2m10s"), (3600, "60m00s")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
