@@ -46,8 +46,8 @@ def ask(open_stream: Callable[[], io.RawIOBase], request: Request, api_key: str 
                 headers["Authorization"] = f"Bearer {api_key}"
             body = json.dumps(request.body) if request.body is not None else None
             connection.request(request.method, request.path, body=body, headers=headers)
-            response = connection.getresponse()
-            return answer(response.status, _parsed(response.read()))
+            with connection.getresponse() as response:
+                return answer(response.status, _parsed(response.read()))
     except TimeoutError:
         return answer(0, error=f"no answer within {time.monotonic() - start:.0f} s")
     except (OSError, http.client.HTTPException) as error:
