@@ -77,7 +77,7 @@ def _crash_when_told(switches: faults.Faults, begun: float) -> None:
     if switches.crashes:
         time.sleep(max(0.0, begun + switches.crash_after_seconds - time.monotonic()))
         if switches.crash_log:
-            faults.print_log(switches.crash_log)
+            log.line(faults.log_text(switches.crash_log))
         shutdown.leave(switches.exit_code)
     if switches.oom_after_seconds >= 0:
         time.sleep(max(0.0, begun + switches.oom_after_seconds - time.monotonic()))

@@ -163,7 +163,7 @@ class Api:
         return sum(_count(message.get("content") or "") for message in body["messages"]) + 4
 
     def _limit(self, body: Body, prompt: int) -> int:
-        asked = body.get("max_completion_tokens") or body.get("max_tokens")
+        asked = body.get("max_completion_tokens", body.get("max_tokens"))
         room = self.max_model_len - prompt
         if asked is not None and not 1 <= int(asked) <= room:
             message = (
@@ -171,7 +171,7 @@ class Api:
                 f"is {self.max_model_len} tokens and your request has {prompt} input tokens."
             )
             raise Refused(400, message, "BadRequestError", "max_tokens")
-        return min(int(asked or 16), max(room, 1))
+        return min(16, max(room, 1)) if asked is None else int(asked)
 
 
 def served_names(options: argparse.Namespace, instead: str = "") -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -62,23 +61,38 @@ def read(environment: Mapping[str, str]) -> Faults:
             values[field.name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)  # type: ignore[misc]
         except ValueError:
             raise SystemExit(f"{name} must be a {kind.__name__}, not {text!r}.") from None
-    return Faults(**values)  # type: ignore[arg-type]
+    faults = Faults(**values)  # type: ignore[arg-type]
+    if faults.crash_log:
+        log_text(faults.crash_log)
+    return faults
 
 
 def triggered(name: str) -> bool:
     """Whether somebody has made the file `stand-in-NAME` in the directory for temporary files."""
-    return os.path.exists(os.path.join(tempfile.gettempdir(), f"stand-in-{name}"))
+    return _trigger(name).exists()
 
 
-def print_log(name: str) -> None:
-    """Prints what a real vLLM once wrote. Raises SystemExit when there is no log of that name."""
+def take(name: str) -> bool:
+    """As `triggered`, for what happens once: the file is gone then, also where it would outlive the container."""
+    try:
+        _trigger(name).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _trigger(name: str) -> Path:
+    return Path(tempfile.gettempdir(), f"stand-in-{name}")
+
+
+def log_text(name: str) -> str:
+    """What a real vLLM once wrote. Raises SystemExit when there is no log of that name."""
     folder = LOGS if LOGS.exists() else FIXTURES
     path = folder / f"{name.removesuffix('.log')}.log"
     if not re.fullmatch(r"[\w.-]+", name) or not path.exists():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.log")))
         raise SystemExit(f"STAND_IN_CRASH_LOG={name} is not among the logs there are: {known}.")
-    sys.stdout.write(path.read_text())
-    sys.stdout.flush()
+    return path.read_text()
 
 
 def exhaust_memory() -> str:

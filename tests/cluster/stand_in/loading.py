@@ -47,7 +47,7 @@ def check(options: argparse.Namespace, environment: Mapping[str, str], switches:
                 _fail(f"ValueError: {message}")
             log.warning(log.API_SERVER, "envs.py:2041", message)
     if switches.model_must_exist and options.model.startswith("/") and not os.path.isdir(options.model):
-        faults.print_log("fail-nopath")
+        log.line(faults.log_text("fail-nopath"))
         raise StartFailed
 
 

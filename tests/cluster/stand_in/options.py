@@ -31,8 +31,7 @@ class Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
     """Reads what follows `vllm serve`. A wrong argument writes vLLM's message and raises SystemExit(2)."""
     parser = _parser(version)
-    arguments = [word for argument in arguments for word in _normal(argument)]
-    options = parser.parse_args(_with_config_file(parser, arguments))
+    options = parser.parse_args(_with_config_file(parser, [_with_dashes(argument) for argument in arguments]))
     options.model = options.model_tag or options.model or "Qwen/Qwen3-0.6B"
     return options
 
@@ -84,13 +83,11 @@ def _size(text: str) -> int:
 _size.__name__ = "human_readable_int"  # argparse prints it
 
 
-def _normal(argument: str) -> list[str]:
-    if re.fullmatch(r"-O=?\d", argument):
-        return ["--optimization-level", argument[-1]]
+def _with_dashes(argument: str) -> str:
     if not argument.startswith("--"):
-        return [argument]
+        return argument
     name, equals, value = argument.partition("=")
-    return [name.replace("_", "-") + equals + value]
+    return name.replace("_", "-") + equals + value
 
 
 def _with_config_file(parser: Parser, arguments: list[str]) -> list[str]:

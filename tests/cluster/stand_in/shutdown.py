@@ -48,12 +48,12 @@ def serve_until_the_end(
     switches, begun = engine.faults, time.monotonic()
     while not signals.received.wait(POLL):
         served = time.monotonic() - begun
-        if 0 <= switches.engine_death_after_seconds <= served or faults.triggered("engine-death"):
+        if 0 <= switches.engine_death_after_seconds <= served or faults.take("engine-death"):
             _die(engine, close_listener, version)
-        if faults.triggered("crash"):
+        if faults.take("crash"):
             log.line("Told to crash by the file stand-in-crash.")
             leave(switches.exit_code)
-        if faults.triggered("oom"):
+        if faults.take("oom"):
             log.line(faults.exhaust_memory())
             leave(1)
     _terminate(engine, close_listener, shutdown_timeout)
