@@ -1,70 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From kubernetes.core's authentication options to one HTTPS connection pool.
+"""One pool of HTTP connections to one API server.
 
-The `kubernetes` library reads kubeconfig files, runs exec credential plugins, refreshes tokens and finds the in-cluster
-account. Requests go through urllib3 directly: the library's typed models cost half a second and add nothing here.
-"""
+Requests go through urllib3 directly: the `kubernetes` library's typed models cost half a second and add nothing here."""
 
 from __future__ import annotations
 
-import base64
+import ipaddress
 import os
 import ssl
-import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
+from urllib.request import proxy_bypass_environment
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ConnectionFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.access import Access
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.authentication import names_cluster as names_cluster
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ConnectionFailed, Forbidden
 
 try:
     import urllib3
-    import yaml
-    from kubernetes import client, config
-    from urllib3.exceptions import HTTPError, MaxRetryError
+    from urllib3 import exceptions
+except ImportError:  # Access says so in a sentence, before anybody gets here
+    pass
 
-    MISSING = ""
-except ImportError as error:
-    MISSING = str(error)
-
-# kubernetes.core's option -> attribute of the library's Configuration.
-ATTRIBUTES = {
-    "host": "host",
-    "username": "username",
-    "password": "password",
-    "validate_certs": "verify_ssl",
-    "ca_cert": "ssl_ca_cert",
-    "client_cert": "cert_file",
-    "client_key": "key_file",
-    "proxy": "proxy",
-    "no_proxy": "no_proxy",
-}
-OPTIONS = (*ATTRIBUTES, "kubeconfig", "context", "api_key", "persist_config", "impersonate_user", "impersonate_groups")
 CONNECT_TIMEOUT = 10.0
 PARALLEL = 8
-
-
-def effective(options: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The options that are set, each by the caller or by `K8S_AUTH_<OPTION>`, as in kubernetes.core."""
-    chosen = {name: options[name] if options.get(name) is not None else _from(environ, name) for name in OPTIONS}
-    return {name: value for name, value in chosen.items() if value is not None}
-
-
-def _from(environ: Mapping[str, str], name: str) -> Any:
-    """An option's value in the environment, under its own name or the one of the library's attribute; None if unset."""
-    spellings = (f"K8S_AUTH_{word.upper()}" for word in (name, ATTRIBUTES.get(name, name)))
-    text = next((environ[spelling] for spelling in spellings if environ.get(spelling)), "")
-    if not text:
-        return None
-    if name in ("validate_certs", "persist_config"):
-        return text.lower() not in ("0", "false", "no")
-    return [group for group in text.split(",") if group] if name == "impersonate_groups" else text
-
-
-def names_cluster(options: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
-    """True when the caller says which cluster is meant, instead of leaving it to where kubectl last pointed."""
-    chosen = effective(options, environ)
-    return "context" in chosen or "host" in chosen
 
 
 class Connection:
@@ -74,31 +34,20 @@ class Connection:
     """
 
     def __init__(self, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> None:
-        if MISSING:
-            raise ConnectionFailed(
-                "The Python library 'kubernetes' cannot be imported",
-                MISSING,
-                "Install it for the Python that runs this task: pip install kubernetes",
-            )
         environ = os.environ if environ is None else environ
-        chosen = effective(options, environ)
-        self._lock = threading.Lock()
-        self.configuration = _configuration(chosen, environ)
-        self.impersonation = _impersonation(chosen)
-        self.host: str = self.configuration.host.rstrip("/")
-        self.tls = _tls(self.configuration)
-        self.pool = _pool(self.configuration, self.host, self.tls)
+        self.access = Access(options, environ)
+        self.host, self.tls = self.access.host, self.access.tls
+        self.tls_server_name: str | None = self.access.configuration.tls_server_name
+        self.proxy = _proxy(self.access, environ)
+        self.pool = self._pool()
 
     def identity(self) -> list[tuple[str, str]]:
-        """Headers that say who we are. Asked for each request: tokens are refreshed in here."""
-        with self._lock:
-            token = self.configuration.get_api_key_with_prefix("authorization")
-        if token:
-            return [*self.impersonation, ("Authorization", token)]
-        if self.configuration.username:
-            pair = f"{self.configuration.username}:{self.configuration.password}"
-            return [*self.impersonation, ("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())]
-        return self.impersonation
+        """Headers that say who we are."""
+        return self.access.headers()
+
+    def rejected(self) -> Forbidden:
+        """The error for an answer 401."""
+        return self.access.rejected()
 
     def request(
         self,
@@ -125,106 +74,92 @@ class Connection:
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
                 retries=_retries(reads=2 if method == "GET" else 0),
             )
-        except MaxRetryError as error:
-            raise self._unreachable(str(error.reason)) from error
-        except HTTPError as error:
-            raise self._unreachable(str(error)) from error
+        except exceptions.HTTPError as error:
+            raise self.unreachable(error) from error
         return answer.status, answer.headers, answer.data
 
-    def websocket_proxy(self) -> dict[str, Any]:
-        """The proxy settings in websocket-client's words. Without them it would look at the environment, which we do
-        not."""
-        proxy, bypass = self.configuration.proxy, self.configuration.no_proxy
-        if not proxy or _bypassed(self.host, bypass):
-            return {"http_no_proxy": ["*"]}
-        url = urlsplit(proxy)
-        return {"http_proxy_host": url.hostname, "http_proxy_port": url.port, "proxy_type": "http"}
+    def websocket_options(self) -> dict[str, Any]:
+        """The same way to the API server, in websocket-client's words. Without them it would look at the environment,
+        which we do not."""
+        options: dict[str, Any] = {"sslopt": {"context": self.tls, "server_hostname": self.tls_server_name}}
+        if not self.proxy:
+            return options | {"http_no_proxy": ["*"]}
+        url, headers = urlsplit(self.proxy), self.access.chosen.get("proxy_headers") or {}
+        options |= {"http_proxy_host": url.hostname, "http_proxy_port": url.port or 3128, "proxy_type": "http"}
+        user, _colon, password = (headers.get("proxy_basic_auth") or unquote(url.netloc.rpartition("@")[0])).partition(":")
+        return options | ({"http_proxy_auth": (user, password)} if user else {})
 
-    def _unreachable(self, reason: str) -> ConnectionFailed:
-        reason = reason.rsplit(": ", 1)[-1].strip("()'\" ")
+    def unreachable(self, error: Exception) -> ConnectionFailed:
+        """The error for a request that got no answer."""
+        cause = error.reason if isinstance(error, exceptions.MaxRetryError) and error.reason else error
+        if isinstance(cause, exceptions.ProxyError):
+            why = _reason(cause.original_error)
+            return ConnectionFailed(
+                f"The proxy {_without_password(self.proxy)} does not lead to the API server at {self.host}",
+                why,
+                "Correct proxy, proxy_headers or no_proxy",
+            )
+        certificate = _certificate_problem(cause)
+        if certificate:
+            return ConnectionFailed(
+                f"The API server at {self.host} cannot be trusted",
+                certificate,
+                "Name the certificate of its authority as ca_cert, or correct the host",
+            )
         return ConnectionFailed(
             f"The API server at {self.host} cannot be reached",
-            reason or "It did not answer",
+            _reason(cause),
             "Check the context or host, the network and the proxy",
+            setting="cluster",
         )
 
-
-def _configuration(chosen: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
-    configuration = client.Configuration()
-    enough = "host" in chosen and (
-        "api_key" in chosen or {"username", "password"} <= chosen.keys() or "client_cert" in chosen
-    )
-    if not enough:
-        _load(configuration, chosen, environ)
-    for name, attribute in ATTRIBUTES.items():
-        if name in chosen:
-            setattr(configuration, attribute, chosen[name])
-    if "api_key" in chosen:
-        configuration.api_key = {"authorization": f"Bearer {chosen['api_key']}"}
-        configuration.api_key_prefix = {}
-        configuration.refresh_api_key_hook = None
-    return configuration
+    def _pool(self) -> Any:
+        settings: dict[str, Any] = {"maxsize": PARALLEL}
+        if urlsplit(self.host).scheme == "https":
+            settings["ssl_context"] = self.tls
+            if self.tls_server_name:
+                settings["server_hostname"] = self.tls_server_name
+        if not self.proxy:
+            return urllib3.PoolManager(**settings)
+        headers = dict(self.access.chosen.get("proxy_headers") or {})
+        credentials = unquote(urlsplit(self.proxy).netloc.rpartition("@")[0])
+        if credentials:
+            headers.setdefault("proxy_basic_auth", credentials)
+        return urllib3.ProxyManager(self.proxy, proxy_headers=urllib3.make_headers(**headers), **settings)
 
 
-def _load(configuration: Any, chosen: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-    """In the order of kubernetes.core: a kubeconfig or context that was named, else the pod's own account, else
-    kubectl's."""
-    named = "kubeconfig" in chosen or "context" in chosen
+def bypassed(host: str, no_proxy: str) -> bool:
+    """Whether `no_proxy` excepts an address "https://name:port": names and their subdomains, addresses, networks, "*"."""
+    url = urlsplit(host)
+    if no_proxy and proxy_bypass_environment(url.netloc.rpartition("@")[2], {"no": no_proxy}):
+        return True
     try:
-        if not named and environ.get("KUBERNETES_SERVICE_HOST"):
-            config.load_incluster_config(client_configuration=configuration)
-            return
-        source = chosen.get("kubeconfig")
-        if isinstance(source, dict):
-            config.load_kube_config_from_dict(source, context=chosen.get("context"), client_configuration=configuration)
-            return
-        # The library reads KUBECONFIG once, when it is imported; a task's own environment comes later.
-        path = str(source or environ.get("KUBECONFIG") or "~/.kube/config")
-        config.load_kube_config(
-            config_file=os.pathsep.join(os.path.expanduser(part) for part in path.split(os.pathsep)),
-            context=chosen.get("context"),
-            client_configuration=configuration,
-            persist_config=chosen.get("persist_config", False),
-        )
-    except (config.ConfigException, OSError, yaml.YAMLError) as error:
+        address = ipaddress.ip_address(url.hostname or "")
+    except ValueError:
+        return False
+    for rule in no_proxy.split(","):
+        try:
+            if address in ipaddress.ip_network(rule.strip(), strict=False):
+                return True
+        except ValueError:
+            continue  # a name
+    return False
+
+
+def _proxy(access: Access, environ: Mapping[str, str]) -> str:
+    """The proxy of the options, of the kubeconfig or of the environment; empty for none."""
+    scheme = urlsplit(access.host).scheme
+    names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+    proxy = access.chosen.get("proxy") or access.cluster_proxy
+    proxy = proxy or next((environ[name] for name in names if environ.get(name)), "")
+    no_proxy = access.chosen.get("no_proxy") or environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if not proxy or bypassed(access.host, no_proxy):
+        return ""
+    if urlsplit(proxy).scheme not in ("http", "https"):
         raise ConnectionFailed(
-            "The connection to Kubernetes is not configured",
-            str(error).splitlines()[0].strip("'\" "),
-            "Name a kubeconfig and a context, or a host and an api_key (options, or K8S_AUTH_* in the environment)",
-        ) from error
-
-
-def _impersonation(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
-    user = [("Impersonate-User", str(chosen["impersonate_user"]))] if "impersonate_user" in chosen else []
-    return user + [("Impersonate-Group", str(group)) for group in chosen.get("impersonate_groups", [])]
-
-
-def _tls(configuration: Any) -> ssl.SSLContext:
-    context = ssl.create_default_context(
-        cafile=configuration.ssl_ca_cert, cadata=getattr(configuration, "ca_cert_data", None)
-    )
-    # Python 3.13 checks RFC 5280 to the letter and refuses CAs without keyUsage, which older EKS and self-made CAs lack
-    # (kubernetes-client/python#2394). Chain, host name and expiry stay checked.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif configuration.assert_hostname is False:
-        context.check_hostname = False
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
-
-
-def _pool(configuration: Any, host: str, tls: ssl.SSLContext) -> Any:
-    settings: dict[str, Any] = {"maxsize": PARALLEL}
-    if urlsplit(host).scheme == "https":
-        settings["ssl_context"] = tls
-        if configuration.tls_server_name:
-            settings["server_hostname"] = configuration.tls_server_name
-    if configuration.proxy and not _bypassed(host, configuration.no_proxy):
-        return urllib3.ProxyManager(configuration.proxy, proxy_headers=configuration.proxy_headers, **settings)
-    return urllib3.PoolManager(**settings)
+            f"The proxy {_without_password(proxy)} cannot be used", "It is no HTTP proxy", "Write it as http://name:port"
+        )
+    return str(proxy)
 
 
 def _retries(*, reads: int) -> Any:
@@ -244,7 +179,30 @@ def _retries(*, reads: int) -> Any:
     )
 
 
-def _bypassed(host: str, no_proxy: str | None) -> bool:
-    name = urlsplit(host).hostname or ""
-    rules = [rule.strip().lstrip(".") for rule in (no_proxy or "").split(",") if rule.strip()]
-    return any(rule == "*" or name == rule or name.endswith("." + rule) for rule in rules)
+def _certificate_problem(error: BaseException | None) -> str:
+    """What is wrong with the server's certificate, if that is what an error is about."""
+    while error is not None:
+        for candidate in (error, *error.args):
+            if isinstance(candidate, ssl.SSLCertVerificationError):
+                return f"Its certificate was refused: {candidate.verify_message}"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """Why there was no answer, in a few words of ours where they are known, else in the library's."""
+    if isinstance(error, exceptions.NameResolutionError):
+        return "Its name cannot be resolved"
+    if isinstance(error, (exceptions.ConnectTimeoutError, TimeoutError)):
+        return f"It did not answer within {CONNECT_TIMEOUT:.0f} s"
+    if isinstance(error, exceptions.ReadTimeoutError):
+        return "It did not answer in time"
+    for candidate in (error.__cause__, error, *error.args):
+        if isinstance(candidate, OSError) and candidate.strerror:
+            return candidate.strerror
+    return str(error).rsplit(": ", 1)[-1].strip("()'\" ") or "It did not answer"
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
