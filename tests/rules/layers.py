@@ -37,8 +37,11 @@ PURE = (
 )
 IMPURE = (
     "module_utils.release.apply",
+    "module_utils.release.attempt",
     "module_utils.release.engine",
     "module_utils.release.follow",
+    "module_utils.release.lock",
+    "module_utils.release.planner",
     "module_utils.release.removal",
     "module_utils.release.store",
     "module_utils.serving.probe",

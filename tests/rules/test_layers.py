@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.ai_aas.vllm.tests.rules.checkout import below, text
-from ansible_collections.ai_aas.vllm.tests.rules.layers import violations
+from ansible_collections.ai_aas.vllm.tests.rules.layers import IMPURE, LIBRARIES, MAY_USE, PURE, violations
 
 UTILS = "from ansible_collections.ai_aas.vllm.plugins.module_utils"
 
@@ -14,6 +14,12 @@ def test_every_plugin_keeps_to_its_layer() -> None:
         if path.suffix == ".py":
             found += violations(".".join(path.with_suffix("").parts[1:]), text(path))
     assert found == []
+
+
+def test_the_tables_name_nothing_that_is_gone() -> None:
+    modules = [".".join(path.with_suffix("").parts[1:]) + "." for path in below("plugins")]
+    named = {*MAY_USE, *PURE, *IMPURE, *(part for parts in LIBRARIES.values() for part in parts)}
+    assert [name for name in sorted(named) if not any(module.startswith(f"{name}.") for module in modules)] == []
 
 
 @pytest.mark.parametrize(
