@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three sentences, with the caller's word for what has to change."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, InvalidInput, sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a", "a."), ("a.", "a."), (" a! \n", "a!"), ("a?", "a?"), ("is it 4.5", "is it 4.5.")],
+)
+def test_sentence(text: str, expected: str) -> None:
+    assert sentence(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "setting_names", "told"),
+    [
+        (CollectionError("It broke"), {}, "It broke."),
+        (CollectionError("It broke", "It was old", "Buy another"), {}, "It broke. It was old. Buy another."),
+        (CollectionError("It broke", do="Buy another"), {}, "It broke. Buy another."),
+        (InvalidInput("No", "Why", "Name it", setting="image tag"), {}, "No. Why. Name it."),
+        (
+            InvalidInput("No", "Why", "Name it", setting="image tag"),
+            {"image tag": "vllm_deploy_image_tag"},
+            "No. Why. Name it (vllm_deploy_image_tag).",
+        ),
+        (InvalidInput("No", "Why", "Name it", setting="other"), {"image tag": "x"}, "No. Why. Name it."),
+    ],
+)
+def test_told(error: CollectionError, setting_names: dict[str, str], told: str) -> None:
+    assert error.told(setting_names) == told
