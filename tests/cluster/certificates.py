@@ -52,6 +52,32 @@ def create() -> None:
     )
 
 
+def create_for_loopback(path: Path) -> Path:
+    """Writes a certificate for the loopback that is its own authority, and its key, into one file; returns its path.
+
+    This one has all extensions that strict clients ask for.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, public = _name("loopback", None), key.public_key()
+    usage = {"digital_signature": True, "key_cert_sign": True}
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
+    certificate = (
+        _builder(name, name, public)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.KeyUsage(**usage, **dict.fromkeys(others, False), encipher_only=False, decipher_only=False),
+            critical=True,
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write_key(path, key)
+    with path.open("ab") as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
 def _issue_server(authority: x509.Name, authority_key: ec.EllipticCurvePrivateKey) -> None:
     names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     addresses = [LOOPBACK, NODE_ADDRESS, API_SERVICE_ADDRESS]
