@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Ansible makes of the role, without running a play: its own loader, its own templating, its own argument check."""
+"""What Ansible makes of the role, without a play: its own loader, its own templating, its own argument check."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,36 +13,67 @@ import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.vars.manager import VariableManager
+from ansible_collections.ai_aas.vllm.plugins.module_utils import options
 
 CHECKOUT = Path(__file__).parents[3]
 ROLE = CHECKOUT / "roles" / "vllm_deploy"
-HOST = "llama-2-7b"
+FIXED = {"inventory_hostname": "llama-2-7b", "ansible_inventory_sources": ()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    refusals: list[str]
-    """Messages of the argument check and of tasks/refuse.yml; nothing else is filled in where there are any."""
+    """`task`: options of the one task, as its module understands them. `objects`: what its templates render to."""
+
     task: dict[str, Any]
-    """Arguments of the one task."""
     objects: list[dict[str, Any]]
-    """Kubernetes objects of its templates, in their order."""
 
     def one(self, kind: str) -> dict[str, Any]:
         (found,) = (each for each in self.objects if each["kind"] == kind)
         return found
 
+    def pod(self) -> dict[str, Any]:
+        spec: dict[str, Any] = self.one("Deployment")["spec"]["template"]["spec"]
+        return spec
+
     def container(self) -> dict[str, Any]:
-        (found,) = self.one("Deployment")["spec"]["template"]["spec"]["containers"]
+        (found,) = self.pod()["containers"]
         return found
+
+
+def specified() -> dict[str, dict[str, Any]]:
+    """The role's variables, by name."""
+    return role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+def render(**variables: Any) -> Rendering:
+    """The role on one host, with variables as `-e` gives them. Not to be changed: who asks again gets the same."""
+    return _rendered(json.dumps(variables))
+
+
+def refusals(**variables: Any) -> list[str]:
+    """Why the role refuses these variables: messages of the argument check, otherwise of tasks/refuse.yml."""
+    templar = _templar(FIXED | variables)
+    return _misfits(templar) or _failed_assertions(templar)
+
+
+def evaluate(expression: str, **variables: Any) -> Any:
+    """An expression over the role's variables, internal ones included."""
+    return _templar(FIXED | variables).template(trust_as_template("{{ " + expression + " }}"))
+
+
+def inventory(name: str, host: str) -> dict[str, Any]:
+    """The variables that one of the shipped inventories gives a host."""
+    hosts = InventoryManager(loader=loader(), sources=[str(CHECKOUT / "inventories" / name)])
+    found = hosts.get_host(host)
+    assert found is not None, f"{name} has no host {host}"
+    known = VariableManager(loader=loader(), inventory=hosts).get_vars(host=found)
+    return {key: value for key, value in known.items() if key in FIXED or key.startswith("vllm_")}
 
 
 @cache
 def loader() -> DataLoader:
-    init_plugin_loader([])
     return DataLoader()
 
 
@@ -50,41 +82,31 @@ def role_file(name: str) -> Any:
     return loader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 
-def render(**variables: Any) -> Rendering:
-    """The role on one host, with variables as `-e` gives them."""
-    return _render({"inventory_hostname": HOST, "ansible_inventory_sources": ()} | variables)
+def _templar(variables: dict[str, Any]) -> Templar:
+    layers = role_file("defaults/main.yml"), variables, role_file("vars/main.yml"), {"role_path": str(ROLE)}
+    return Templar(loader=loader(), variables={name: value for layer in layers for name, value in layer.items()})
 
 
-def render_inventory(name: str, host: str, **variables: Any) -> Rendering:
-    """The role on a host of one of the shipped inventories."""
-    inventory = InventoryManager(loader=loader(), sources=[str(CHECKOUT / "inventories" / name)])
-    manager = VariableManager(loader=loader(), inventory=inventory)
-    found = inventory.get_host(host)
-    assert found is not None, f"{name} has no host {host}"
-    return _render(manager.get_vars(host=found) | variables)
-
-
-def _render(variables: dict[str, Any]) -> Rendering:
-    known = {**role_file("defaults/main.yml"), **variables, **role_file("vars/main.yml"), "role_path": str(ROLE)}
-    templar = Templar(loader=loader(), variables=known)
-    refusals = _misfits(templar, known) or _refusals(templar)
-    if refusals:
-        return Rendering(refusals=refusals, task={}, objects=[])
+@cache
+def _rendered(variables: str) -> Rendering:
+    templar = _templar(FIXED | json.loads(variables))
     task = templar.template(role_file("tasks/main.yml")[-1]["ai_aas.vllm.vllm_release"])
-    texts = [(ROLE / "templates" / name).read_text(encoding="utf-8") for name in task["template"]]
-    rendered = [templar.template(trust_as_template(text), escape_backslashes=False) for text in texts]
-    objects = [each for text in rendered for each in yaml.safe_load_all(text or "") if each]
-    return Rendering(refusals=[], task=task, objects=objects)
+    understood = ArgumentSpecValidator(**options.RELEASE).validate(json.loads(json.dumps(task)))
+    assert not understood.error_messages, understood.error_messages
+    sources = [(ROLE / "templates" / name).read_text(encoding="utf-8") for name in task["template"]]
+    texts = [templar.template(trust_as_template(source), escape_backslashes=False) for source in sources]
+    objects = [body for text in texts for body in yaml.safe_load_all(text or "") if body]
+    return Rendering(task=understood.validated_parameters, objects=objects)
 
 
-def _misfits(templar: Templar, known: dict[str, Any]) -> list[str]:
-    options = role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    given = templar.template({name: known[name] for name in options if name in known})
-    return ArgumentSpecValidator(templar.template(options)).validate(given, validate_role_argument_spec=True).error_messages
+def _misfits(templar: Templar) -> list[str]:
+    specification = templar.template(specified())
+    given = templar.template({name: templar.available_variables[name] for name in specification})
+    return ArgumentSpecValidator(specification).validate(given, validate_role_argument_spec=True).error_messages
 
 
-def _refusals(templar: Templar) -> list[str]:
-    """Messages of those assertions that fail. Ansible fills in the message of every one, also where it holds."""
-    asserts = [task["ansible.builtin.assert"] for task in role_file("tasks/refuse.yml")]
-    judged = [(templar.evaluate_conditional(each["that"]), templar.template(each["fail_msg"])) for each in asserts]
+def _failed_assertions(templar: Templar) -> list[str]:
+    """Ansible fills in the message of every assertion, also of those that hold."""
+    assertions = [task["ansible.builtin.assert"] for task in role_file("tasks/refuse.yml")]
+    judged = [(templar.evaluate_conditional(each["that"]), templar.template(each["fail_msg"])) for each in assertions]
     return [message for holds, message in judged if not holds]
