@@ -20,6 +20,7 @@ kubeconfig := $(abspath $(or $(CLUSTER_KUBECONFIG),.cache/cluster/kubeconfig))
 on_cluster := K8S_AUTH_KUBECONFIG="$(kubeconfig)"
 package := ansible_collections.ai_aas.vllm
 timed := @.ci/timed
+checks := lint types unit rules sanity build
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
 
@@ -30,10 +31,10 @@ demo: ## everything from nothing: the cluster, two environments, a change, an id
 	$(timed) demo $(MAKE) env cluster demo-run
 
 check: ## all checks that need no cluster
-	$(timed) check $(MAKE) env lint types unit rules sanity build
+	$(timed) check $(MAKE) env $(checks)
 
 test: ## check, then the tests on the cluster
-	$(timed) test $(MAKE) check cluster integration molecule
+	$(timed) test $(MAKE) env $(checks) cluster integration molecule
 
 # --- set-up
 
