@@ -12,13 +12,8 @@ from typing import Any, TypeVar
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import PARALLEL, Connection
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER, PLURALS, Kind, collection
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
-    ApiError,
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.refusals import refusal
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, NotFound
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -122,7 +117,7 @@ class Api:
         path = f"{self._path(Kind('v1', 'Pod'))}/{pod}/log"
         status, _headers, data = self._request("GET", path, query=query)
         if status >= 400:
-            raise _error(status, data, f"the log of {pod}")
+            raise self._refusal(status, data, f"the log of {pod}")
         return data.decode(errors="replace")
 
     def _path(self, kind: Kind) -> str:
@@ -148,7 +143,7 @@ class Api:
         data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
         status, headers, answer = self._request(method, path, body=data, **kw)
         if status >= 400:
-            raise _error(status, answer, about)
+            raise self._refusal(status, answer, about)
         warnings = headers.getlist("Warning") if hasattr(headers, "getlist") else []
         return json.loads(answer) if answer else {}, status, tuple(_warning(text) for text in warnings)
 
@@ -156,6 +151,9 @@ class Api:
         with self._lock:
             self.requests += 1
         return self.connection.request(method, path, **kw)
+
+    def _refusal(self, status: int, data: bytes, about: str) -> ApiError:
+        return self.connection.rejected() if status == 401 else refusal(status, data, about)
 
 
 def kind_of(body: Object) -> Kind:
@@ -174,30 +172,3 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> list[R
 def _warning(header: str) -> str:
     """The text of a Warning header: `299 - "text"`."""
     return header.split('"', 1)[1].rsplit('"', 1)[0] if '"' in header else header
-
-
-def _error(status: int, data: bytes, about: str) -> ApiError:
-    try:
-        answer = json.loads(data)
-    except ValueError:
-        answer = {}
-    reason, details = answer.get("reason", ""), answer.get("details") or {}
-    why = answer.get("message") or f"HTTP status {status}"
-    context: dict[str, Any] = {"status": status, "reason": reason, "details": details}
-    if status == 401:
-        do = "Log in again, or renew the token or certificate that the kubeconfig or api_key names"
-        return Forbidden(
-            "The API server does not accept our credentials", "They are missing, wrong or expired", do, **context
-        )
-    if status == 403:
-        return Forbidden(
-            f"The API server does not allow it: {about}",
-            why,
-            "Ask for the missing right, or correct the object",
-            **context,
-        )
-    if status == 404:
-        return NotFound(f"Not found: {about}", why, **context)
-    if status == 409:
-        return Conflict(f"Conflict: {about}", why, **context)
-    return ApiError(f"The API server refuses {about}", why, **context)

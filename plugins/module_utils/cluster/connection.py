@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One pool of HTTP connections to one API server.
 
-Requests go through urllib3 directly: the `kubernetes` library's typed models cost half a second and add nothing here."""
+Requests go through urllib3 directly: the `kubernetes` library's typed models cost half a second and add nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
-from urllib.request import proxy_bypass_environment
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.access import Access
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.authentication import names_cluster as names_cluster
@@ -84,10 +83,15 @@ class Connection:
         options: dict[str, Any] = {"sslopt": {"context": self.tls, "server_hostname": self.tls_server_name}}
         if not self.proxy:
             return options | {"http_no_proxy": ["*"]}
-        url, headers = urlsplit(self.proxy), self.access.chosen.get("proxy_headers") or {}
+        url = urlsplit(self.proxy)
         options |= {"http_proxy_host": url.hostname, "http_proxy_port": url.port or 3128, "proxy_type": "http"}
-        user, _colon, password = (headers.get("proxy_basic_auth") or unquote(url.netloc.rpartition("@")[0])).partition(":")
+        user, _colon, password = self._proxy_credentials().partition(":")
         return options | ({"http_proxy_auth": (user, password)} if user else {})
+
+    def _proxy_credentials(self) -> str:
+        """ "user:password", of the option or in the proxy's URL; empty for none."""
+        headers = self.access.chosen.get("proxy_headers") or {}
+        return headers.get("proxy_basic_auth") or unquote(urlsplit(self.proxy).netloc.rpartition("@")[0])
 
     def unreachable(self, error: Exception) -> ConnectionFailed:
         """The error for a request that got no answer."""
@@ -115,49 +119,52 @@ class Connection:
 
     def _pool(self) -> Any:
         settings: dict[str, Any] = {"maxsize": PARALLEL}
+        if not self.access.configuration.verify_ssl:  # the caller knows; once per process is once per host and task
+            urllib3.disable_warnings(exceptions.InsecureRequestWarning)
         if urlsplit(self.host).scheme == "https":
             settings["ssl_context"] = self.tls
             if self.tls_server_name:
                 settings["server_hostname"] = self.tls_server_name
         if not self.proxy:
             return urllib3.PoolManager(**settings)
-        headers = dict(self.access.chosen.get("proxy_headers") or {})
-        credentials = unquote(urlsplit(self.proxy).netloc.rpartition("@")[0])
-        if credentials:
-            headers.setdefault("proxy_basic_auth", credentials)
+        headers = {name: text for name, text in (self.access.chosen.get("proxy_headers") or {}).items() if text}
+        headers |= {"proxy_basic_auth": self._proxy_credentials()} if self._proxy_credentials() else {}
         return urllib3.ProxyManager(self.proxy, proxy_headers=urllib3.make_headers(**headers), **settings)
 
 
 def bypassed(host: str, no_proxy: str) -> bool:
-    """Whether `no_proxy` excepts an address "https://name:port": names and their subdomains, addresses, networks, "*"."""
+    """Whether `no_proxy` excepts an address "https://name:port": by name, with all below it, by address or network, by
+    any of these and a port, or by "*"."""
     url = urlsplit(host)
-    if no_proxy and proxy_bypass_environment(url.netloc.rpartition("@")[2], {"no": no_proxy}):
-        return True
-    try:
-        address = ipaddress.ip_address(url.hostname or "")
-    except ValueError:
-        return False
-    for rule in no_proxy.split(","):
-        try:
-            if address in ipaddress.ip_network(rule.strip(), strict=False):
-                return True
-        except ValueError:
-            continue  # a name
+    name = url.hostname or ""
+    for rule in (part.strip().lower() for part in no_proxy.split(",")):
+        bare = rule.removesuffix(f":{url.port or 443}").strip("[]").lstrip(".")
+        if rule == "*" or (bare and (name == bare or name.endswith(f".{bare}") or _within(name, bare))):
+            return True
     return False
+
+
+def _within(name: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(name) in ipaddress.ip_network(network, strict=False)
+    except ValueError:  # one of them is a name
+        return False
 
 
 def _proxy(access: Access, environ: Mapping[str, str]) -> str:
     """The proxy of the options, of the kubeconfig or of the environment; empty for none."""
     scheme = urlsplit(access.host).scheme
     names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
-    proxy = access.chosen.get("proxy") or access.cluster_proxy
+    proxy = access.chosen.get("proxy") or access.login.proxy
     proxy = proxy or next((environ[name] for name in names if environ.get(name)), "")
     no_proxy = access.chosen.get("no_proxy") or environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     if not proxy or bypassed(access.host, no_proxy):
         return ""
     if urlsplit(proxy).scheme not in ("http", "https"):
         raise ConnectionFailed(
-            f"The proxy {_without_password(proxy)} cannot be used", "It is no HTTP proxy", "Write it as http://name:port"
+            f"The proxy {_without_password(proxy)} cannot be used",
+            "It is no HTTP proxy",
+            "Write it as http://name:port",
         )
     return str(proxy)
 
@@ -193,13 +200,11 @@ def _reason(error: BaseException) -> str:
     """Why there was no answer, in a few words of ours where they are known, else in the library's."""
     if isinstance(error, exceptions.NameResolutionError):
         return "Its name cannot be resolved"
-    if isinstance(error, (exceptions.ConnectTimeoutError, TimeoutError)):
-        return f"It did not answer within {CONNECT_TIMEOUT:.0f} s"
-    if isinstance(error, exceptions.ReadTimeoutError):
-        return "It did not answer in time"
     for candidate in (error.__cause__, error, *error.args):
         if isinstance(candidate, OSError) and candidate.strerror:
             return candidate.strerror
+    if isinstance(error, (exceptions.TimeoutError, TimeoutError)):
+        return "It did not answer in time"
     return str(error).rsplit(": ", 1)[-1].strip("()'\" ") or "It did not answer"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed, Forbidden
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, Forbidden
 
 try:
     import websocket
@@ -34,26 +34,27 @@ def open_tunnel(connection: Connection, namespace: str, pod: str, port: int, tim
             urlunsplit((scheme, url.netloc, path, f"ports={port}", "")),
             subprotocols=[SUBPROTOCOL],
             header=[f"{name}: {value}" for name, value in connection.identity()],
-            sslopt={"context": connection.tls, "server_hostname": connection.configuration.tls_server_name},
             timeout=timeout,
             enable_multithread=False,
-            **connection.websocket_proxy(),
+            **connection.websocket_options(),
         )
     except websocket.WebSocketBadStatusException as error:
-        if error.status_code in (401, 403):
+        if error.status_code == 401:
+            raise connection.rejected() from error
+        if error.status_code == 403:
             raise Forbidden(
                 f"The API server does not allow a port-forward into {pod}",
                 "It needs the verbs get and create on pods/portforward",
                 "Add them to the Role of this account",
-                status=error.status_code,
+                status=403,
             ) from error
         raise ApiError(
-            f"No port-forward into {pod}", f"HTTP status {error.status_code}", status=error.status_code
+            f"No port-forward into {pod}",
+            f"The API server answers with HTTP status {error.status_code}",
+            status=error.status_code,
         ) from error
     except (websocket.WebSocketException, OSError) as error:
-        raise ConnectionFailed(
-            f"No port-forward into {pod}", str(error), "Check that the API server can be reached"
-        ) from error
+        raise connection.unreachable(error) from error
     return Tunnel(socket)
 
 
