@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import cluster, processes, registry
+from . import cluster, packages, processes, registry
 from .settings import API_SERVER, CHECKOUT, KUBECONFIG, KUBERNETES_VERSION, NODE, STATE
 from .steps import StepError
 
@@ -50,6 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _status() -> int:
+    packages.refuse_wrong_machine()
     running = processes.running()
     for name in cluster.COMPONENTS:
         pids = " ".join(map(str, running.get(name, []))) or "does not run"

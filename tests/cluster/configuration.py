@@ -104,7 +104,9 @@ def _network() -> dict[str, Any]:
         },
     }
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "0.4.0", "name": NETWORK, "plugins": [bridge, ports]}
+    # Lets the pods' packages pass on machines that forward nothing by default, as those with Docker.
+    firewall = {"type": "firewall"}
+    return {"cniVersion": "0.4.0", "name": NETWORK, "plugins": [bridge, ports, firewall]}
 
 
 def _kubelet() -> dict[str, Any]:

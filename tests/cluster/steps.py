@@ -39,7 +39,7 @@ def run(
     with log.open("wb") as output:
         code = subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     if code:
-        raise StepError(f"{Path(argv[0]).name} failed", f"{last_line(log)}.", todo, log)
+        raise StepError(f"{Path(argv[0]).name} {argv[1]} failed", f"{last_line(log)}.", todo, log)
 
 
 def last_line(log: Path) -> str:
