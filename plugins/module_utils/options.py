@@ -20,25 +20,35 @@ _VERIFICATION: dict[str, Any] = {
     "apply_defaults": True,
 }
 
+# What every operation that makes a revision takes.
+_REVISION: dict[str, Any] = AUTH_ARG_SPEC | {
+    "name": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "reason": {"type": "str", "default": ""},
+    "wait_timeout": {"type": "int"},
+    "image_pull_timeout": {"type": "int", "default": 600},
+    "verification": _VERIFICATION,
+    "history_max": {"type": "int", "default": 10},
+    "lock_wait": {"type": "int", "default": 0},
+    "provenance": {"type": "dict", "default": {}},
+    "setting_names": {"type": "dict", "default": {}},
+}
+
 RELEASE: dict[str, Any] = {
-    "argument_spec": AUTH_ARG_SPEC
+    "argument_spec": _REVISION
     | {
-        "name": {"type": "str", "required": True},
-        "namespace": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "template": {"type": "list", "elements": "str"},
         "definition": {"type": "list", "elements": "raw"},
-        "reason": {"type": "str", "default": ""},
-        "wait_timeout": {"type": "int"},
-        "image_pull_timeout": {"type": "int", "default": 600},
-        "verification": _VERIFICATION,
-        "history_max": {"type": "int", "default": 10},
+        "on_failure": {"type": "str", "choices": ["rollback", "hold", "stop"], "default": "rollback"},
+        "adopt": {"type": "bool", "default": False},
+        "force_conflicts": {"type": "bool", "default": False},
         "keep_history": {"type": "bool", "default": False},
         "namespace_create": {"type": "bool", "default": False},
         "require": {"type": "list", "elements": "str", "choices": list(REQUIREMENTS), "default": []},
-        "provenance": {"type": "dict", "default": {}},
-        "setting_names": {"type": "dict", "default": {}},
     },
     "mutually_exclusive": [["template", "definition"]],
     "required_if": [["state", "present", ["template", "definition"], True]],
 }
+
+ROLLBACK: dict[str, Any] = {"argument_spec": _REVISION | {"revision": {"type": "int"}}}

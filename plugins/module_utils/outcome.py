@@ -8,10 +8,10 @@ from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Outcome
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.names import identity
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Plan
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import Removed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome
 
 try:
     import yaml
@@ -27,6 +27,7 @@ def of_deploy(name: str, namespace: str, outcome: Outcome) -> dict[str, Any]:
             "name": name,
             "namespace": namespace,
             "revision": outcome.revision,
+            "content": outcome.content,
             "previous_revision": outcome.previous,
             "state": "present",
             "verified": outcome.verified,
@@ -34,8 +35,10 @@ def of_deploy(name: str, namespace: str, outcome: Outcome) -> dict[str, Any]:
         "actions": {
             "created": _named(plan, Action.CREATE),
             "updated": _named(plan, Action.UPDATE),
-            "deleted": [],
-            "kept": [str(item) for item in plan.left],
+            "adopted": _named(plan, Action.ADOPT),
+            "recreated": _named(plan, Action.RECREATE),
+            "pruned": [str(item) for item in plan.prune],
+            "kept": [str(item) for item in plan.keep],
             "skipped": _named(plan, Action.SKIP),
             "unchanged": plan.untouched + len(_named(plan, Action.UNCHANGED)),
         },
@@ -44,7 +47,7 @@ def of_deploy(name: str, namespace: str, outcome: Outcome) -> dict[str, Any]:
         "diff": [
             _diff(str(step), step.difference.before, step.difference.after) for step in plan.steps if step.changes
         ],
-        "warnings": [f"{step}: {text}" for step in plan.steps for text in step.warnings],
+        "warnings": [f"{step}: {text}" for step in plan.steps for text in step.warnings] + list(outcome.warnings),
     }
 
 
@@ -55,6 +58,7 @@ def of_removal(name: str, namespace: str, removed: Removed) -> dict[str, Any]:
             "name": name,
             "namespace": namespace,
             "revision": None,
+            "content": None,
             "previous_revision": removed.revision,
             "state": "absent",
             "verified": False,
@@ -62,7 +66,9 @@ def of_removal(name: str, namespace: str, removed: Removed) -> dict[str, Any]:
         "actions": {
             "created": [],
             "updated": [],
-            "deleted": _identities(removed.deleted),
+            "adopted": [],
+            "recreated": [],
+            "pruned": _identities(removed.deleted),
             "kept": _identities(removed.kept),
             "skipped": [],
             "unchanged": 0,

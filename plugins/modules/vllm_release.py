@@ -14,12 +14,15 @@ description:
   - Takes the whole set of objects of one model server, asks the API server what they would change, and applies them
     with server-side apply. Follows the rollout, asks every new pod for a completion, and records the revision in the
     namespace.
-  - A revision is C(verified) only after its pods have answered.
+  - A revision is C(verified) only after its pods have answered. In an upgrade one new pod has to answer before any
+    further old pod goes.
+  - A run that was cut short at any point is taken up by the same command. Two runs at once are not possible.
   - A second run with the same set changes nothing and writes nothing.
   - Objects are fenced with what was read. One that somebody else changed meanwhile is planned again or refused, never
     overwritten.
 extends_documentation_fragment:
   - ai_aas.vllm.attributes
+  - ai_aas.vllm.release
   - kubernetes.core.k8s_auth_options
 requirements:
   - python >= 3.12
@@ -37,14 +40,6 @@ attributes:
   async:
     support: none
 options:
-  name:
-    description: Name of the release. Its records are called C(vllm-release-<name>).
-    type: str
-    required: true
-  namespace:
-    description: Namespace of all its objects.
-    type: str
-    required: true
   state:
     description:
       - V(present) releases the set.
@@ -61,38 +56,28 @@ options:
     description: The objects. Use this or O(template).
     type: list
     elements: raw
-  reason:
-    description: Why this release is made. Stands in the history.
+  on_failure:
+    description:
+      - What is done when the revision fails. The task fails in any case.
+      - V(rollback) puts the newest verified revision back, as a new revision that is verified in turn. If there is none,
+        the objects are left as they are; a first release is stopped.
+      - V(hold) leaves the objects as they are.
+      - V(stop) frees the GPUs of the failed pods. Where older pods still serve, their pod template is put back.
     type: str
-    default: ''
-  wait_timeout:
-    description: Seconds that the rollout may take in all. Unset, the budgets of the pods decide.
-    type: int
-  image_pull_timeout:
-    description: Seconds that a pod may take before its container starts, in addition to its startup probe's budget.
-    type: int
-    default: 600
-  verification:
-    description: How the server is asked whether it serves.
-    type: dict
-    default: {}
-    suboptions:
-      enabled:
-        description: Whether it is asked at all. If not, the revision is not verified.
-        type: bool
-        default: true
-      prompt:
-        description: The prompt of the completion that every pod has to answer.
-        type: str
-        default: Hello
-      request_timeout:
-        description: Seconds that one answer may take.
-        type: int
-        default: 60
-  history_max:
-    description: How many revisions are recorded. The current and the newest verified one are always kept.
-    type: int
-    default: 10
+    choices: [rollback, hold, stop]
+    default: rollback
+  adopt:
+    description:
+      - Take over objects of the same name that belong to no release, for example made by Helm or kubectl.
+      - What their former owners set and this release does not name is removed.
+    type: bool
+    default: false
+  force_conflicts:
+    description:
+      - Take fields that another manager applies (Flux, Argo CD, Helm), and replicas that an autoscaler has set.
+      - Changes that people made by hand are taken back without this.
+    type: bool
+    default: false
   keep_history:
     description: With O(state=absent), keep the records. A later release goes on with the next revision number.
     type: bool
@@ -112,15 +97,6 @@ options:
     elements: str
     choices: [cluster, image_tag, image_digest, model_revision, replicas]
     default: []
-  provenance:
-    description: What the history says about who made the revision, in addition to what is known anyway.
-    type: dict
-    default: {}
-  setting_names:
-    description:
-      - What the caller calls a setting, by what this module calls it. Messages then name the caller's variable.
-    type: dict
-    default: {}
 """
 
 EXAMPLES = r"""
@@ -166,6 +142,9 @@ release:
     revision:
       description: The current revision; in check mode, the one that it would be.
       type: int
+    content:
+      description: The revision whose content it has. After a rollback, that is an older one.
+      type: int
     previous_revision:
       description: The revision before it.
       type: int
@@ -179,6 +158,7 @@ release:
     name: llama-2-7b-production
     namespace: system
     revision: 4
+    content: 4
     previous_revision: 3
     state: present
     verified: true
@@ -195,12 +175,20 @@ actions:
       description: Objects that changed.
       type: list
       elements: str
-    deleted:
-      description: Objects that were deleted.
+    adopted:
+      description: Objects that belonged to no release before.
+      type: list
+      elements: str
+    recreated:
+      description: Objects that could not be changed, only replaced.
+      type: list
+      elements: str
+    pruned:
+      description: Objects that were deleted, since the release no longer names them.
       type: list
       elements: str
     kept:
-      description: Objects that are no longer part of the release, but still there.
+      description: Objects that are no longer part of the release, but hold data and were not deleted.
       type: list
       elements: str
     skipped:
@@ -227,6 +215,14 @@ failure:
     - What went wrong, with class, cause, object, container, node, reason, exit_code, message, hint and first_seen.
   returned: when a release was tried and failed
   type: dict
+rolled_back_to:
+  description: The revision that now serves with the content of the last verified one.
+  returned: when a release failed and was rolled back
+  type: int
+current_revision:
+  description: The revision that is current after the failure.
+  returned: when a release was tried and failed
+  type: int
 timings:
   description: Seconds spent in each phase.
   returned: always

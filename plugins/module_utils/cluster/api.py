@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 CONFIG_MAP = Kind("v1", "ConfigMap")
 NAMESPACES = "/api/v1/namespaces"
 APPLY_PATCH = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,6 +43,8 @@ class Api:
     def __init__(self, connection: Connection, namespace: str) -> None:
         self.connection, self.namespace = connection, namespace
         self.requests = 0
+        # Called before every request that changes something; it may refuse by raising.
+        self.before_write: Callable[[], None] = _nothing
         self._plurals = dict(PLURALS)
         self._lock = threading.Lock()
 
@@ -57,12 +60,14 @@ class Api:
             item.setdefault("kind", kind.name)
         return items
 
-    def apply(self, body: Object, *, dry_run: bool = False, force: bool = False) -> Applied:
+    def apply(
+        self, body: Object, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> Applied:
         """Server-side apply. `metadata.uid` and `metadata.resourceVersion` in the body are fences: the server refuses
         with a Conflict when the object is another one, or has moved. resourceVersion "1" means: it must not be
         there."""
         name = body["metadata"]["name"]
-        query: dict[str, str | int] = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query: dict[str, str | int] = {"fieldManager": manager, "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
         if force:
@@ -92,13 +97,23 @@ class Api:
             "POST", NAMESPACES, query={"fieldManager": FIELD_MANAGER}, body=body, about=f"Namespace/{self.namespace}"
         )
 
-    def replace(self, body: Object) -> Object:
+    def replace(self, body: Object, *, dry_run: bool = False) -> Object:
         """PUT, as compare and swap: the body must carry the resourceVersion that was read."""
         if not body["metadata"].get("resourceVersion"):
             raise ValueError("a replace without resourceVersion would overwrite what others wrote")
         kind, name = kind_of(body), body["metadata"]["name"]
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         return self._send("PUT", f"{self._path(kind)}/{name}", query=query, body=body, about=f"{kind}/{name}")[0]
+
+    def patch(self, kind: Kind, name: str, patch: Sequence[Object]) -> Object:
+        """JSON patch (RFC 6902). A "replace" of /metadata/resourceVersion in it is a fence, as in apply."""
+        query = {"fieldManager": FIELD_MANAGER}
+        path = f"{self._path(kind)}/{name}"
+        return self._send("PATCH", path, query=query, body=patch, content_type=JSON_PATCH, about=f"{kind}/{name}")[0]
+
+    def try_pod(self, body: Object) -> tuple[str, ...]:
+        """Asks admission for a pod without making one. The server's warnings; raises what the pod would meet."""
+        return self._send("POST", self._path(Kind("v1", "Pod")), query={"dryRun": "All"}, body=body, about="a pod")[2]
 
     def delete(self, kind: Kind, name: str, *, uid: str, resource_version: str = "") -> None:
         """DELETE of exactly this object: a Conflict means that it is another one by now, or has moved."""
@@ -138,7 +153,7 @@ class Api:
         return collection(kind, self._plurals[key], self.namespace)
 
     def _send(
-        self, method: str, path: str, *, about: str, body: Object | None = None, **kw: Any
+        self, method: str, path: str, *, about: str, body: Any = None, **kw: Any
     ) -> tuple[Object, int, tuple[str, ...]]:
         data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
         status, headers, answer = self._request(method, path, body=data, **kw)
@@ -148,6 +163,8 @@ class Api:
         return json.loads(answer) if answer else {}, status, tuple(_warning(text) for text in warnings)
 
     def _request(self, method: str, path: str, **kw: Any) -> tuple[int, Any, bytes]:
+        if method != "GET" and "dryRun" not in (kw.get("query") or {}):
+            self.before_write()
         with self._lock:
             self.requests += 1
         return self.connection.request(method, path, **kw)
@@ -160,13 +177,23 @@ def kind_of(body: Object) -> Kind:
     return Kind(body["apiVersion"], body["kind"])
 
 
-def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def in_parallel(
+    work: Callable[[Item], Result], items: Iterable[Item], tick: Callable[[], None] | None = None
+) -> list[Result]:
     """The results of `work` for all items, in their order; as many at once as the pool has connections.
 
-    When several fail, the error of the first in order is raised, after all have ended: nothing is left running.
+    When several fail, the error of the first in order is raised, after all have ended: nothing is left running. `tick` is
+    called about once a second meanwhile, from the calling thread.
     """
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        return list(pool.map(work, items))
+        futures = [pool.submit(work, item) for item in items]
+        while tick and wait(futures, timeout=1).not_done:
+            tick()
+        return [future.result() for future in futures]
+
+
+def _nothing() -> None:
+    pass
 
 
 def _warning(header: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, InvalidInput, ReleaseFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Finding
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import Timings
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Timings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Caller:
     environ: Mapping[str, str]
     by: Mapping[str, str]
     timings: Timings = field(default_factory=Timings)
+    parent: int | None = None
 
 
 Operation: TypeAlias = Callable[[Mapping[str, Any], Caller], dict[str, Any]]

@@ -4,7 +4,7 @@ and the knowledge of vLLM meet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils import outcome
@@ -15,8 +15,9 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Findin
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Deploy, Wishes
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import remove
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import rules
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import server_of
 
@@ -25,47 +26,56 @@ def release(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """The result of vllm_release. Raises CollectionError."""
     name, namespace = params["name"], params["namespace"]
     definition = definitions.define(name, namespace, params["definition"] or [])
-    if params["state"] == "absent":
-        return _removal(params, caller, definition)
-    problems = list(definitions.findings(definition)) or list(_lacking(params, caller, definition))
-    refuse(f"{name} cannot be released", problems, params["setting_names"])
+    if params["state"] == "present":
+        problems = list(definitions.findings(definition)) or list(_lacking(params, caller, definition))
+        refuse(f"{name} cannot be released", problems, params["setting_names"])
     api = Api(Connection(params, caller.environ), namespace)
-    wishes = Wishes(
+    wishes = wishes_of(params, caller, api)
+    if params["state"] == "absent":
+        removed = remove(api, name, definition, wishes, keep_history=params["keep_history"])
+        return outcome.of_removal(name, namespace, removed) | {"requests": api.requests}
+    return carried_out(name, api, lambda: Engine(api, name, wishes).deploy(definition))
+
+
+def rollback(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """The result of vllm_rollback. Raises CollectionError."""
+    name = params["name"]
+    api = Api(Connection(params, caller.environ), params["namespace"])
+    wishes = wishes_of(params, caller, api)
+    return carried_out(name, api, lambda: Engine(api, name, wishes).rollback(params["revision"]))
+
+
+def wishes_of(params: Mapping[str, Any], caller: Caller, api: Api) -> Wishes:
+    return Wishes(
         check_mode=caller.check_mode,
         reason=params["reason"],
+        user=caller.by.get("user", params["provenance"].get("user", "")),
         by=dict(caller.by) | params["provenance"],
         wait_timeout=params["wait_timeout"],
         image_pull_timeout=params["image_pull_timeout"],
         history_max=params["history_max"],
-        namespace_create=params["namespace_create"],
+        on_failure=params.get("on_failure", "hold"),
+        adopt=params.get("adopt", False),
+        force_conflicts=params.get("force_conflicts", False),
+        lock_wait=params["lock_wait"],
+        namespace_create=params.get("namespace_create", False),
         verify=verifier(api, params["verification"]) if params["verification"]["enabled"] else None,
         subject_of=_subject,
         timings=caller.timings,
+        parent=caller.parent,
         console=caller.console,
     )
+
+
+def carried_out(name: str, api: Api, work: Callable[[], Outcome]) -> dict[str, Any]:
     try:
-        result = outcome.of_deploy(name, namespace, Deploy(api, definition, wishes).run())
+        result = outcome.of_deploy(name, api.namespace, work())
     except ReleaseFailed as error:
         if isinstance(error.result.get("verification"), Verification):
             error.result["verification"] = outcome.of_verification(error.result["verification"])
         error.result["requests"] = api.requests
         raise
     return result | {"requests": api.requests}
-
-
-def _removal(params: Mapping[str, Any], caller: Caller, definition: definitions.Definition) -> dict[str, Any]:
-    api = Api(Connection(params, caller.environ), params["namespace"])
-    removed = remove(
-        api,
-        params["name"],
-        definition,
-        keep_history=params["keep_history"],
-        check_mode=caller.check_mode,
-        wait_timeout=params["wait_timeout"],
-        timings=caller.timings,
-        console=caller.console,
-    )
-    return outcome.of_removal(params["name"], params["namespace"], removed) | {"requests": api.requests}
 
 
 def _lacking(params: Mapping[str, Any], caller: Caller, definition: definitions.Definition) -> Iterator[Finding]:

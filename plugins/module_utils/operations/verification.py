@@ -12,7 +12,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import K
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.tunnel import open_tunnel
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check, Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Verify
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Verify
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import health
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import ask
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server, server_of

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import startup_budget
 
 CLUSTER_SCOPED = frozenset(
     "ClusterRole ClusterRoleBinding CustomResourceDefinition IngressClass MutatingWebhookConfiguration Namespace Node "
@@ -20,6 +21,8 @@ CLUSTER_SCOPED = frozenset(
 # Names under which people keep credentials. A reference (valueFrom) is fine, a literal is not.
 CREDENTIAL = re.compile(r"(_|^)(TOKEN|KEY|SECRET)$|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 LONGEST_NAME = 63
+# What a progress deadline grants a pod before its container starts; seconds.
+IMAGE_PULL_ALLOWANCE = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +35,7 @@ class Definition:
 
     @property
     def digest(self) -> str:
-        """16 hex digits over all objects; their order does not matter."""
-        return names.digest(
-            sorted(self.objects, key=lambda body: (body["apiVersion"], body["kind"], body["metadata"]["name"]))
-        )
+        return names.digest_of_set(self.objects)
 
 
 def define(release: str, namespace: str, objects: Iterable[Any]) -> Definition:
@@ -112,8 +112,8 @@ def containers(body: Object) -> list[Object]:
 
 
 def stamped(definition: Definition, release_uid: str) -> list[Object]:
-    """The objects as they are applied: the label, the release uid, the pod template's digest, a strategy. Nothing
-    else."""
+    """The objects as they are applied: with the label, the release uid, the pod template's digest, and a strategy and a
+    progress deadline where they name none. Nothing else."""
     stamped_objects = []
     for body in copy.deepcopy(definition.objects):
         metadata = body["metadata"]
@@ -127,6 +127,7 @@ def stamped(definition: Definition, release_uid: str) -> list[Object]:
             body["spec"].setdefault(
                 "strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
             )
+            body["spec"].setdefault("progressDeadlineSeconds", startup_budget(template) + IMAGE_PULL_ALLOWANCE)
         stamped_objects.append(body)
     return stamped_objects
 

@@ -1,122 +1,228 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The story of a release: plan, announce, apply, roll out, verify, commit. And of its removal.
+"""The story of a release: look, plan, try. What comes after a failure is told in aftermath.py.
 
-The head is written before anything else and says what is under way; one write commits it. Until then nothing of the
-former state is forgotten."""
+Three promises. A release is whole or it is not there. Only proof makes a revision good. The same command again always
+helps."""
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from dataclasses import replace
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
-    ApiError,
-    NotFound,
-    Refused,
-    ReleaseFailed,
-    sentence,
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import aftermath, history, lock, record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.attempt import Attempt, contents
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, define, stamped
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad, now
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
+    Action,
+    Key,
+    Plan,
+    Step,
+    key_of,
+    left_over,
+    untouched,
 )
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import (
-    Cause,
-    Check,
-    Console,
-    Object,
-    Subject,
-    Verification,
-)
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import record
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Objects, inventory
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, stamped
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import Overdue, Timings, follow
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, key_of, untouched
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Manners, Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
-
-# Asks one ready pod of a Deployment whether it serves.
-Verify: TypeAlias = Callable[[Object, Object], tuple[Check, ...]]
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How a release is to be made; times in seconds. `verify` is None where the caller switched verification off."""
+class Engine:
+    """One operation on one release. Raises Refused or InvalidInput when nothing was changed, ReleaseFailed after."""
 
-    check_mode: bool
-    reason: str = ""
-    by: Mapping[str, str] = field(default_factory=dict)
-    wait_timeout: int | None = None
-    image_pull_timeout: int = 600
-    history_max: int = 10
-    namespace_create: bool = False
-    verify: Verify | None
-    subject_of: Callable[[Object], Subject]
-    versions: Mapping[str, str] = field(default_factory=dict)
-    timings: Timings
-    console: Console
+    def __init__(self, api: Api, release: str, wishes: Wishes) -> None:
+        self.api, self.release, self.wishes = api, release, wishes
+        self.store = Store(api, release)
+        self.lease = lock.Lease(self.store, wishes.timings.patience, wishes.parent)
+        self.planner = Planner(api, release, Manners(adopt=wishes.adopt, force=wishes.force_conflicts))
+        self.attempt = Attempt(api, self.lease, self.planner, wishes)
+        api.before_write = self.lease.guard
 
+    def deploy(self, definition: Definition) -> Outcome:
+        head = self._enter()
+        request = record.Request(kind="deploy", digest=definition.digest)
+        left = self._left_behind(head, request)
+        if head and left:
+            return self._resume(head, left, definition)
+        return self._bring(self._cleared(head), request, definition)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a deploy came to. `revision` is the current one afterwards (in check mode: the one it would be)."""
+    def rollback(self, wanted: int | None) -> Outcome:
+        """`wanted`: a revision, or None for the newest verified one older than what serves."""
+        head = self._enter()
+        if head is None:
+            why = f"There is no ConfigMap/{self.store.name} in namespace {self.api.namespace}"
+            raise Refused(f"{self.release} was never released", why, "Check the name and the namespace")
+        request = record.Request(kind="rollback", target=wanted)
+        left = self._left_behind(head, request)
+        if left:
+            return self._resume(head, left, None)
+        head = self._cleared(head) or head
+        row = history.rollback_target(head, wanted)
+        self.planner.manners = replace(self.planner.manners, force=True)
+        return self._bring(head, request, self.recorded(row.revision), target=row)
 
-    changed: bool
-    plan: Plan
-    revision: int
-    previous: int | None
-    verified: bool
-    verification: Verification = field(default_factory=Verification)
-    timings: Mapping[str, float] = field(default_factory=dict)
+    def recorded(self, revision: int) -> Definition:
+        """The definition of a revision. Raises Refused when it cannot be had."""
+        return define(self.release, self.api.namespace, self.store.read_record(revision)["definition"])
 
-
-class Deploy:
-    """One deploy of one definition. Raises Refused before anything was written, ReleaseFailed after."""
-
-    def __init__(self, api: Api, definition: Definition, wishes: Wishes) -> None:
-        self.api, self.definition, self.wishes = api, definition, wishes
-        self.store, self.objects = Store(api, definition.release), Objects(api, definition.release)
-        self.timings: dict[str, float] = {}
-        self._clock = time.monotonic()
-
-    def run(self) -> Outcome:
-        head = self.store.load()
-        live = self.objects.read(self._kinds(head))
-        known = {item.key: item for item in head.inventory} if head else {}
-        if head and self._good(head) and untouched(head, self.definition.digest, live) and _serving(live):
-            return self._outcome(Plan(steps=(), untouched=len(head.inventory)), head, changed=False)
-        head = head or self._first_head()
-        plan = self._plan(head, live, known)
-        self._lap("plan")
-        same_content = head.current is not None and head.current.digest == self.definition.digest
-        if same_content and not plan.changes and not head.operation and self._good(head) and _serving(live):
-            return self._outcome(plan, head, changed=False)
-        self.wishes.console(f"plan: {plan.summary}")
-        if self.wishes.check_mode:
-            return self._foreseen(plan, head, new_revision=not same_content)
-        return self._carry_out(plan, head, known, kind="repair" if same_content else "deploy")
-
-    def _good(self, head: record.Head) -> bool:
-        """Nothing is left to prove: the current revision is verified, or nobody asks for that."""
-        return head.verified or self.wishes.verify is None
-
-    def _plan(self, head: record.Head, live: Mapping[Key, Object], known: Mapping[Key, record.Item]) -> Plan:
-        bodies = stamped(self.definition, head.release_uid)
-        owned = {key: item.uid for key, item in known.items()}
+    def planned(self, head: record.Head, definition: Definition, live: Mapping[Key, Object] | None = None) -> Plan:
+        """What it would take to make the definition the serving one. Writes nothing but a namespace that was asked
+        for."""
+        live = self.planner.read(_kinds(definition, head)) if live is None else live
+        bodies = stamped(definition, head.release_uid)
         try:
-            steps = self.objects.plan(bodies, live, owned)
+            steps = self.planner.steps(bodies, live, {item.key: item.uid for item in head.inventory})
         except NotFound as error:
             if not error.namespace_missing:
                 raise
             steps = self._without_namespace(bodies)
-        record.pack(self._record(head))
-        wanted = {key_of(body) for body in bodies}
-        return Plan(steps=steps, left=tuple(item for item in head.inventory if item.key not in wanted))
+        else:
+            warnings = self._pods_tried(steps)
+            steps = tuple(replace(step, warnings=step.warnings + warnings.get(step.key, ())) for step in steps)
+        record.pack(contents(definition, head, self.wishes))
+        prune, keep = left_over(head, map(key_of, bodies))
+        return Plan(steps=steps, prune=prune, keep=keep)
 
-    def _without_namespace(self, bodies: list[Object]) -> tuple[Any, ...]:
+    def operation(
+        self, request: record.Request, kind: str, revision: int, digest: str, head: record.Head
+    ) -> record.Operation:
+        """A new operation of this process."""
+        return record.Operation(
+            id=uuid.uuid4().hex,
+            kind=kind,
+            request=request,
+            revision=revision,
+            digest=digest,
+            base=head.current.revision if head.current else None,
+            holder=lock.here(self.wishes.user),
+            on_failure=self.wishes.on_failure,
+        )
+
+    def carry_out(self, head: record.Head, operation: record.Operation, definition: Definition, plan: Plan) -> Outcome:
+        """Begins (or takes up) an operation and sees it through. Raises ReleaseFailed when it does not end well."""
+        verbs = {"repair": "repairing", "rollback": f"putting revision {operation.target} back"}
+        self.wishes.console(f"revision {operation.revision}: {verbs.get(operation.kind, 'applying')}")
+        was_verified = head.verified
+        head = self.attempt.begin(head, operation, definition, plan)
+        try:
+            head = self.attempt.carry_out(head, operation, plan)
+        except Bad as bad:
+            head, operation = history.failed(head, operation, bad.evidence, now=now())
+            self.lease.save(head)  # the evidence first
+            aftermath.settle(self, head, operation)
+        seconds = duration(sum(self.attempt.timings.values()))
+        word = "verified" if self.attempt.verification.passed else "serves, unverified,"
+        self.wishes.console(f"revision {operation.revision} {word} in {seconds}")
+        changed = plan.changes or operation.kind != "repair" or (head.verified and not was_verified)
+        return self._outcome(plan, self.attempt.tidy(head), changed=changed)
+
+    def _enter(self) -> record.Head | None:
+        """The head, once nobody alive is at work on it. A look (check mode) need not wait for that."""
+        head = self.store.load()
+        if head is None or head.operation is None or self.wishes.check_mode:
+            return head
+        patience = replace(self.wishes.timings.patience, lock_wait=self.wishes.lock_wait)
+        return lock.wait_for_silence(self.store, head, patience)
+
+    def _left_behind(self, head: record.Head | None, request: record.Request) -> record.Operation | None:
+        """The operation of a run with the same request that was cut short, and is to be taken up."""
+        operation = head.operation if head else None
+        return operation if operation and operation.request == request and not self.wishes.check_mode else None
+
+    def _cleared(self, head: record.Head | None) -> record.Head | None:
+        """After a run with another request was cut short: if it had committed, what it left to tidy is tidied. If not,
+        its revision counts as interrupted, and the plan starts from what is there."""
+        if head is None or head.operation is None or self.wishes.check_mode:
+            return head
+        self.wishes.console(f"{head.operation.holder} was interrupted in a {head.operation.kind}; going on from there")
+        if head.operation.phase == "tidy":
+            return self.attempt.tidy(self._taken(head, head.operation))
+        return head
+
+    def _resume(self, head: record.Head, operation: record.Operation, definition: Definition | None) -> Outcome:
+        """Takes up the same request where it was left; its outcome is the answer."""
+        self.wishes.console(f"taking up the {operation.kind} of revision {operation.revision} where it was interrupted")
+        if operation.phase == "failed":
+            head = self._taken(head, operation)
+            aftermath.settle(self, head, operation)
+        if operation.phase == "tidy":
+            head = self.attempt.tidy(self._taken(head, operation))
+            aftermath.tell(self, operation, head)
+            return self._outcome(Plan(), head, changed=True)
+        if operation.kind == "rollback" or definition is None:
+            self.planner.manners = replace(self.planner.manners, force=True)
+            definition = self.recorded(operation.target or operation.revision)
+        again = self._mine(operation)
+        outcome = self.carry_out(head, again, definition, self.planned(head, definition))
+        aftermath.tell(self, operation, self.lease.head or head)
+        return outcome
+
+    def _mine(self, operation: record.Operation) -> record.Operation:
+        return replace(operation, id=uuid.uuid4().hex, holder=lock.here(self.wishes.user), heartbeat=0)
+
+    def _taken(self, head: record.Head, operation: record.Operation) -> record.Head:
+        """The head with the operation in our hands."""
+        head = replace(head, operation=self._mine(operation))
+        self.lease.save(head)
+        return head
+
+    def _bring(
+        self,
+        head: record.Head | None,
+        request: record.Request,
+        definition: Definition,
+        target: record.Row | None = None,
+    ) -> Outcome:
+        """Makes the definition the serving one. `target`: the row that it comes from, if it is put back."""
+        live = self.planner.read(_kinds(definition, head))
+        if head and self._proven(head) and untouched(head, definition.digest, live) and serving(live):
+            return self._outcome(Plan(untouched=len(head.inventory)), head, changed=False)
+        head = head or record.Head(release_uid=str(uuid.uuid4()), next=self.store.newest_recorded() + 1)
+        plan = self.planned(head, definition, live)
+        self.attempt.lap("plan")
+        same = head.current is not None and head.current.digest == definition.digest
+        if same and not plan.changes and not head.operation and self._proven(head) and serving(live):
+            return self._outcome(plan, head, changed=False)
+        self.wishes.console(f"plan: {plan.summary}")
+        for note in (note for step in plan.steps for note in step.notes):
+            self.wishes.console(note)
+        if self.wishes.check_mode:
+            return self._foreseen(plan, head, new=not same)
+        self._remind(head, definition.digest)
+        revision = head.current.revision if same and head.current else head.next
+        operation = self.operation(request, "repair" if same else request.kind, revision, definition.digest, head)
+        operation = replace(operation, target=target.revision if target else None)
+        return self.carry_out(head, operation, definition, plan)
+
+    def _proven(self, head: record.Head) -> bool:
+        """Nothing is left to prove: the current revision is verified, or nobody asks for that."""
+        return head.verified or self.wishes.verify is None
+
+    def _remind(self, head: record.Head, digest: str) -> None:
+        row = next(
+            (row for row in head.history if row.digest == digest and row.state == "failed" and row.failure), None
+        )
+        if row and row.failure:
+            self.attempt.warnings.append(f"This definition failed as revision {row.revision}: {row.failure['message']}")
+
+    def _pods_tried(self, steps: tuple[Step, ...]) -> dict[Key, tuple[str, ...]]:
+        """The warnings about the pods of Deployments whose template changes; Refused if they would never be
+        admitted."""
+        created = [step.key for step in steps if step.action is Action.CREATE]
+        return {
+            step.key: self.planner.try_pod(step.body, created)
+            for step in steps
+            if step.key[1] == "Deployment" and step.changes and "template" in (step.difference.after.get("spec") or {})
+        }
+
+    def _without_namespace(self, bodies: list[Object]) -> tuple[Step, ...]:
         if not self.wishes.namespace_create:
             raise Refused(
                 f"There is no namespace {self.api.namespace!r}",
@@ -125,207 +231,55 @@ class Deploy:
                 setting="namespace_create",
             )
         if self.wishes.check_mode:
-            self.wishes.console(f"namespace {self.api.namespace} is not there yet: predicted without the API server")
-            return self.objects.predict(bodies)
+            self.wishes.console(f"there is no namespace {self.api.namespace} yet: foreseen without the API server")
+            return tuple(Step(action=Action.CREATE, body=body, difference=difference(None, body)) for body in bodies)
         self.api.create_namespace()
-        return self.objects.plan(bodies, {}, {})
+        return self.planner.steps(bodies, {}, {})
 
-    def _carry_out(self, plan: Plan, head: record.Head, known: Mapping[Key, record.Item], *, kind: str) -> Outcome:
+    def _foreseen(self, plan: Plan, head: record.Head, *, new: bool) -> Outcome:
         current = head.current.revision if head.current else None
-        revision = current if kind == "repair" and current else head.next
-        operation = record.Operation(
-            id=uuid.uuid4().hex,
-            kind=kind,
-            digest=self.definition.digest,
-            revision=revision,
-            base=current,
-            phase="apply",
-        )
-        row = self._row(operation) if kind == "deploy" else None
-        head = record.begun(head, operation, row, inventory(plan.steps, {}, known, revision))
-        self.store.save(head)
-        if row:
-            self.store.write_record(revision, self._record(head))
-        self.wishes.console(f"revision {revision}: {'repairing' if kind == 'repair' else 'applying'}")
-        applied: dict[Key, Object] = {}
-        try:
-            applied = self.objects.apply(plan.steps)
-            self._lap("apply")
-            pods = [pod for deployment in _deployments(applied) for pod in self._rolled_out(deployment, revision)]
-            self._lap("rollout")
-            verification = self._verified(pods, revision)
-            self._lap("verify")
-        except (_Failed, ApiError, Refused) as error:
-            failure = (
-                error if isinstance(error, _Failed) else _Failed("apply", Cause(id="not_applied", sentence=str(error)))
-            )
-            head = replace(head, inventory=inventory(plan.steps, applied, known, revision) + plan.left)
-            self.store.save(record.failed(head, operation, failure.evidence, now=now()))
-            raise self._failure(failure, operation) from error
-        items = inventory(plan.steps, applied, known, revision)
-        changed = plan.changes or kind == "deploy" or (verification.passed and not head.verified)
-        evidence = {"pods": [pod["metadata"]["name"] for _deployment, pod in pods]}
-        head = record.committed(head, operation, items, verified=verification.passed, evidence=evidence, now=now())
-        head, superfluous = record.trimmed(head, self.wishes.history_max)
-        self.store.save(head)
-        if superfluous:
-            self.store.delete_records(superfluous)
-        word = (
-            f"verified in {duration(sum(self.timings.values()))}"
-            if verification.passed
-            else "not verified: verification is off"
-        )
-        self.wishes.console(f"revision {revision} {word}")
-        return self._outcome(plan, head, changed=changed, verification=verification)
-
-    def _rolled_out(self, deployment: Object, revision: int) -> list[tuple[Object, Object]]:
-        answer = follow(
-            self.api,
-            deployment,
-            image_pull_timeout=self.wishes.image_pull_timeout,
-            wait_timeout=self.wishes.wait_timeout,
-            timings=self.wishes.timings,
-            tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
-        )
-        if isinstance(answer, Overdue):
-            raise _Failed("rollout", answer.cause)
-        return [(deployment, pod) for pod in answer.pods]
-
-    def _verified(self, pods: list[tuple[Object, Object]], revision: int) -> Verification:
-        verify = self.wishes.verify
-        if verify is None:
-            return Verification()
-        self.wishes.console(f"revision {revision}: asking {len(pods)} {'pod' if len(pods) == 1 else 'pods'}")
-        answers = in_parallel(lambda pair: verify(*pair), pods)
-        verification = Verification(
-            pods={pod["metadata"]["name"]: answer for (_deployment, pod), answer in zip(pods, answers, strict=True)}
-        )
-        wrong = verification.first_failure
-        if wrong:
-            pod, check = wrong
-            cause = Cause(
-                id=f"verification_{check.name}", sentence=f"{pod} does not serve: {check.detail}", object=f"Pod/{pod}"
-            )
-            raise _Failed("verification", cause, verification)
-        return verification
-
-    def _failure(self, failure: _Failed, operation: record.Operation) -> ReleaseFailed:
-        now_serves = (
-            f"Revision {operation.base} is the last one that was committed"
-            if operation.base
-            else "Nothing was released before"
-        )
-        return ReleaseFailed(
-            f"Revision {operation.revision} of {self.definition.release} failed: {failure.cause.sentence}",
-            f"{now_serves}; the objects were left as they are",
-            failure.cause.cure or "Correct the cause and deploy again",
-            result={
-                "failure": failure.evidence,
-                "verification": failure.verification or Verification(),
-                "timings": self.timings,
-            },
-        )
-
-    def _foreseen(self, plan: Plan, head: record.Head, *, new_revision: bool) -> Outcome:
-        changed = plan.changes or new_revision or not self._good(head)
-        revision = head.next if new_revision else head.current.revision if head.current else head.next
-        previous = head.current.revision if head.current else None
+        revision = head.next if new or current is None else current
         return Outcome(
-            changed=changed, plan=plan, revision=revision, previous=previous, verified=False, timings=self.timings
+            changed=plan.changes or new or not self._proven(head),
+            plan=plan,
+            revision=revision,
+            content=revision,
+            previous=current if new else previous(head),
+            verified=False,
+            timings=self.attempt.timings,
         )
 
-    def _outcome(
-        self, plan: Plan, head: record.Head, *, changed: bool, verification: Verification | None = None
-    ) -> Outcome:
-        before = [row.revision for row in head.history if row.state == "superseded"]
+    def _outcome(self, plan: Plan, head: record.Head, *, changed: bool) -> Outcome:
+        current = head.row(head.current.revision) if head.current else None
         return Outcome(
             changed=changed,
             plan=plan,
-            revision=head.current.revision if head.current else 0,
-            previous=before[0] if before else None,
+            revision=current.revision if current else 0,
+            content=current.content if current else 0,
+            previous=previous(head),
             verified=head.verified,
-            verification=verification or Verification(),
-            timings=self.timings,
+            verification=self.attempt.verification,
+            timings=self.attempt.timings,
+            warnings=tuple(self.attempt.warnings),
         )
 
-    def _kinds(self, head: record.Head | None) -> set[Kind]:
-        wanted = {Kind(body["apiVersion"], body["kind"]) for body in self.definition.objects}
-        return wanted | ({Kind(item.api_version, item.kind) for item in head.inventory} if head else set())
 
-    def _first_head(self) -> record.Head:
-        return record.Head(release_uid=str(uuid.uuid4()), next=self.store.newest_recorded() + 1)
-
-    def _record(self, head: record.Head) -> dict[str, Any]:
-        return {
-            "definition": list(self.definition.objects),
-            "digest": self.definition.digest,
-            "reason": self.wishes.reason,
-            "provenance": dict(self.wishes.by),
-            "versions": dict(self.wishes.versions),
-            "release_uid": head.release_uid,
-        }
-
-    def _row(self, operation: record.Operation) -> record.Row:
-        deployments = (body for body in self.definition.objects if body["kind"] == "Deployment")
-        subject = next((self.wishes.subject_of(body) for body in deployments), Subject())
-        return record.Row(
-            revision=operation.revision,
-            digest=operation.digest,
-            state="running",
-            kind=operation.kind,
-            reason=self.wishes.reason,
-            by=dict(self.wishes.by),
-            started=now(),
-            image=subject.image,
-            model=subject.model,
-            model_revision=subject.model_revision,
-        )
-
-    def _lap(self, phase: str) -> None:
-        moment = time.monotonic()
-        self.timings[phase] = round(moment - self._clock, 3)
-        self._clock = moment
+def previous(head: record.Head) -> int | None:
+    """The revision that was current before the current one."""
+    return next((row.revision for row in head.history if row.state == "superseded"), None)
 
 
-class _Failed(Exception):
-    """The release is not good: the phase in which it was seen, and the cause."""
-
-    def __init__(self, phase: str, cause: Cause, verification: Verification | None = None) -> None:
-        super().__init__(cause.sentence)
-        self.phase, self.cause, self.verification = phase, cause, verification
-
-    @property
-    def evidence(self) -> dict[str, Any]:
-        cause = self.cause
-        return {
-            "class": self.phase,
-            "cause": cause.id,
-            "message": sentence(cause.sentence),
-            "hint": cause.cure,
-            "object": cause.object,
-            "container": cause.container,
-            "node": cause.node,
-            "reason": cause.reason,
-            "exit_code": cause.exit_code,
-            "log": cause.message,
-            "first_seen": now(),
-        }
-
-
-def now() -> str:
-    """The time in UTC, RFC 3339."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _deployments(objects: Mapping[Key, Object]) -> list[Object]:
-    return [body for (_version, kind, _name), body in objects.items() if kind == "Deployment"]
-
-
-def _serving(live: Mapping[Key, Object]) -> bool:
+def serving(live: Mapping[Key, Object]) -> bool:
     """True when all replicas of all Deployments are updated and ready, as far as a LIST tells."""
-    for body in _deployments(live):
-        status, wanted = body.get("status") or {}, body["spec"].get("replicas", 1)
-        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-        if status.get("observedGeneration", 0) < body["metadata"]["generation"] or counts != [wanted] * 3:
-            return False
+    for (_version, kind, _name), body in live.items():
+        if kind == "Deployment":
+            status, wanted = body.get("status") or {}, body["spec"].get("replicas", 1)
+            counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
+            if status.get("observedGeneration", 0) < body["metadata"]["generation"] or counts != [wanted] * 3:
+                return False
     return True
+
+
+def _kinds(definition: Definition, head: record.Head | None) -> set[Kind]:
+    wanted = {Kind(body["apiVersion"], body["kind"]) for body in definition.objects}
+    return wanted | ({Kind(item.api_version, item.kind) for item in head.inventory} if head else set())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Watching one rollout with open eyes: look, judge, tell, until it is ready or its time is up."""
+"""Watching one rollout with open eyes: look, judge, ask whoever became ready, tell, until it is over."""
 
 from __future__ import annotations
 
@@ -10,70 +10,114 @@ from datetime import UTC, datetime
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rollout
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
 DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "ReplicaSet"), Kind("v1", "Pod")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
-    """Seconds. `polls`: (until so long into the rollout, look every so often); the last pause holds for ever."""
+class Hooks:
+    """`ask`: new ready pods, each once; raises Bad when one does not serve. `open_gate`: after the first have answered,
+    where the gate is closed; returns the Deployment as written. `pause` sleeps and beats."""
 
-    polls: tuple[tuple[float, float], ...] = ((30, 1), (120, 2), (600, 5), (float("inf"), 10))
-    tell_every: float = 15
-
-    def pause(self, elapsed: float) -> float:
-        return next(pause for until, pause in self.polls if elapsed < until)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overdue:
-    cause: Cause
+    ask: Callable[[list[Object]], None]
+    open_gate: Callable[[Object], Object] | None
+    pause: Callable[[float], None]
+    tell: Callable[[str], None]
 
 
-def follow(
-    api: Api,
-    deployment: Object,
-    *,
-    image_pull_timeout: int,
-    wait_timeout: int | None,
-    timings: Timings,
-    tell: Callable[[str], None],
-) -> rollout.Ready | Overdue:
-    """Ready with the pods that are, or Overdue.
+class Follower:
+    """One rollout of one Deployment, which is the answer to our own write."""
 
-    `deployment` is the answer to our own write. A pod may take `image_pull_timeout` and its startup budget; the count
-    begins anew with each pod that becomes ready. `wait_timeout` bounds the whole, where it is given."""
-    generation, name = deployment["metadata"]["generation"], deployment["metadata"]["name"]
-    per_pod = image_pull_timeout + rollout.startup_budget(deployment["spec"]["template"])
-    selector = ",".join(
-        f"{key}={value}" for key, value in sorted(deployment["spec"]["selector"]["matchLabels"].items())
-    )
-    start = last_progress = last_told = time.monotonic()
-    replica_set: Object | None = None
-    told, most_ready = "", 0
-    while True:
-        deployment = api.get(DEPLOYMENT, name)
-        pods = tuple(api.list(POD, selector))
-        accepted = (deployment.get("status") or {}).get("observedGeneration", 0) >= generation
-        if accepted and not _has_pod(replica_set, pods):
-            replica_set = rollout.current_replica_set(deployment, api.list(REPLICA_SET, selector))
-        seen = rollout.Observation(deployment=deployment, replica_set=replica_set, pods=pods, now=datetime.now(UTC))
-        answer, now = rollout.judge(seen, generation), time.monotonic()
-        if isinstance(answer, rollout.Ready):
-            return answer
+    def __init__(self, api: Api, deployment: Object, wishes: Wishes, hooks: Hooks) -> None:
+        self.api, self.wishes, self.hooks = api, wishes, hooks
+        self.name, self.generation = deployment["metadata"]["name"], deployment["metadata"]["generation"]
+        self.selector = label_selector(deployment)
+        # A pod may take so long; the count begins anew with each pod that becomes ready.
+        self.budget = wishes.image_pull_timeout + rollout.startup_budget(deployment["spec"]["template"])
+        self.open_gate = hooks.open_gate
+        self.replica_set: Object | None = None
+        self.deaths: doom.Deaths = {}
+        self.asked: set[str] = set()
+        self.start = self.progress = time.monotonic()
+        self.told, self.told_at, self.suspicion = "", self.start, (0.0, "")
+
+    def run(self) -> rollout.Ready:
+        """The pods that serve. Raises Bad as soon as no waiting will help, or the time is up.
+
+        An API server that does not answer for a while is waited for: the rollout goes on without it, too.
+        """
+        while True:
+            try:
+                seen = self._look()
+                self._ask(seen)
+                answer = rollout.judge(seen, self.generation)
+                if isinstance(answer, rollout.Ready) and self.open_gate is None:
+                    return answer
+                self._heed(answer, seen)
+            except ConnectionFailed as error:
+                self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
+            except ApiError as error:
+                if error.status < 500:
+                    raise
+                self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
+            self.hooks.pause(self.wishes.timings.pause(time.monotonic() - self.start))
+
+    def _look(self) -> rollout.Observation:
+        deployment, pods = self.api.get(DEPLOYMENT, self.name), tuple(self.api.list(POD, self.selector))
+        accepted = (deployment.get("status") or {}).get("observedGeneration", 0) >= self.generation
+        if accepted and not _has_pod(self.replica_set, pods):
+            self.replica_set = rollout.current_replica_set(deployment, self.api.list(REPLICA_SET, self.selector))
+        self.deaths = doom.with_deaths(self.deaths, pods)
+        return rollout.Observation(
+            deployment=deployment, replica_set=self.replica_set, pods=pods, deaths=self.deaths, now=datetime.now(UTC)
+        )
+
+    def _ask(self, seen: rollout.Observation) -> None:
+        """Whoever became ready is asked, before the controller's count of him is trusted."""
+        fresh = [pod for pod in seen.new_pods if rollout.is_ready(pod) and pod["metadata"]["uid"] not in self.asked]
+        if not fresh:
+            return
+        self.hooks.ask(fresh)
+        self.asked |= {pod["metadata"]["uid"] for pod in fresh}
+        self.progress = time.monotonic()
+        if self.open_gate:
+            self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
+            self.open_gate = None
+
+    def _heed(self, answer: rollout.Ready | rollout.Waiting | rollout.Failed, seen: rollout.Observation) -> None:
+        moment = time.monotonic()
+        if isinstance(answer, rollout.Failed):
+            cause = answer.doom.cause
+            since, suspected = self.suspicion
+            if answer.doom.verdict == doom.CONTRACT or (
+                suspected == cause.id and moment - since >= self.wishes.timings.confirm
+            ):
+                raise Bad(answer.doom.verdict, cause)
+            self.suspicion = (moment if suspected != cause.id else since, cause.id)
+            return
+        self.suspicion = (0.0, "")
+        if isinstance(answer, rollout.Waiting):
+            self._tell_at_intervals(answer.state, answer.text)
+        limit = self.wishes.wait_timeout
+        if moment - self.progress > self.budget or (limit is not None and moment - self.start > limit):
+            raise Bad("silence", rollout.overdue(seen, int(moment - self.start)))
+
+    def _tell_at_intervals(self, state: str, text: str) -> None:
+        moment = time.monotonic()
         # That the controller has yet to look is news only when it takes long.
-        news = answer.state != told and answer.state != rollout.ACCEPTED
-        if news or now - last_told >= timings.tell_every:
-            tell(answer.text)
-            told, last_told = answer.state, now
-        ready = sum(rollout.is_ready(pod) for pod in seen.new_pods)
-        if ready > most_ready:
-            most_ready, last_progress = ready, now
-        if now - last_progress > per_pod or (wait_timeout is not None and now - start > wait_timeout):
-            return Overdue(cause=rollout.overdue(seen, int(now - start)))
-        time.sleep(timings.pause(now - start))
+        news = state not in (self.told, rollout.ACCEPTED)
+        if news or moment - self.told_at >= self.wishes.timings.tell_every:
+            self.hooks.tell(text)
+            self.told, self.told_at = state, moment
+
+
+def label_selector(deployment: Object) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(deployment["spec"]["selector"]["matchLabels"].items()))
 
 
 def _has_pod(replica_set: Object | None, pods: tuple[Object, ...]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 PREFIX = "vllm.ai-aas/"
@@ -24,6 +25,11 @@ def canonical(value: Any) -> bytes:
 def digest(value: Any, digits: int = 16) -> str:
     """The first `digits` hex digits of the SHA-256 of a JSON value."""
     return hashlib.sha256(canonical(value)).hexdigest()[:digits]
+
+
+def digest_of_set(objects: Iterable[dict[str, Any]]) -> str:
+    """16 hex digits over a set of objects; their order does not matter."""
+    return digest(sorted(objects, key=lambda body: (body["apiVersion"], body["kind"], body["metadata"]["name"])))
 
 
 def identity(body: dict[str, Any]) -> str:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import conflict, names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import NO_DIFFERENCE, Difference
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import Head, Item
@@ -32,28 +33,41 @@ WAVES = (
 KEPT = ("PersistentVolumeClaim",)
 
 Key: TypeAlias = tuple[str, str, str]
+Ranked = TypeVar("Ranked", "Step", Item)
 
 
 class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
+    ADOPT = "adopt"  # it is there, and belongs to nobody's release yet
+    RECREATE = "recreate"  # it cannot be changed, only replaced (a Job, an immutable ConfigMap)
     UNCHANGED = "unchanged"
     SKIP = "skip"  # an optional object whose kind the cluster does not serve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What happens to one object: `body` as it is applied, `live` as it was read, the server's warnings about it."""
+    """What happens to one object: `body` as it is applied, `live` as it was read, the server's `warnings` about it.
+
+    `force`: fields that somebody changed by hand are taken back. `take_over`: managers whose fields become ours first,
+    so that what they added goes. `notes`: what a person should know about it."""
 
     action: Action
     body: Object
     live: Object | None = None
     difference: Difference = NO_DIFFERENCE
+    force: bool = False
+    take_over: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
-        return self.action in (Action.CREATE, Action.UPDATE)
+        return self.action not in (Action.UNCHANGED, Action.SKIP)
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.body)
 
     def __str__(self) -> str:
         return names.identity(self.body)
@@ -61,16 +75,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`steps` in the order of the definition; `left`: inventory that the definition no longer names; `untouched`:
-    objects that needed no step, since nothing about them has changed."""
+    """`steps` in the order of the definition; `prune`: inventory that the definition no longer names; `keep`: such of
+    it that holds data; `untouched`: objects that needed no step, since nothing about them has changed."""
 
-    steps: tuple[Step, ...]
-    left: tuple[Item, ...] = ()
+    steps: tuple[Step, ...] = ()
+    prune: tuple[Item, ...] = ()
+    keep: tuple[Item, ...] = ()
     untouched: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
-        return any(step.changes for step in self.steps)
+        return bool(self.prune) or any(step.changes for step in self.steps)
 
     @property
     def summary(self) -> str:
@@ -79,6 +95,9 @@ class Plan:
         words = [
             (counts[Action.CREATE], "to create"),
             (counts[Action.UPDATE], "to update"),
+            (counts[Action.ADOPT], "to adopt"),
+            (counts[Action.RECREATE], "to recreate"),
+            (len(self.prune), "to prune once the release is proven"),
             (counts[Action.UNCHANGED], "unchanged"),
             (counts[Action.SKIP], "left out (the cluster does not serve their kind)"),
         ]
@@ -89,26 +108,74 @@ def key_of(body: Object) -> Key:
     return body["apiVersion"], body["kind"], body["metadata"]["name"]
 
 
-def untouched(head: Head | None, digest: str, live: Mapping[Key, Object]) -> bool:
-    """True when this very definition is committed and nobody has changed, replaced or deleted any of its objects.
+def untouched(head: Head, digest: str, live: Mapping[Key, Object]) -> bool:
+    """True when this very definition is committed and nobody has changed, added to, replaced or deleted any of its
+    objects.
 
-    False only means: look closer. An operation that was cut short is a reason to look closer, too.
+    False only means: look closer.
     """
-    if head is None or head.operation or head.current is None or head.current.digest != digest:
+    if head.operation or head.current is None or head.current.digest != digest:
         return False
-    return all(
-        item.key in live
-        and live[item.key]["metadata"]["uid"] == item.uid
-        and live_digest(live[item.key]) == item.digest
-        for item in head.inventory
-    )
+    return all(_as_applied(item, live.get(item.key)) for item in head.inventory)
 
 
-def waves(steps: Iterable[Step], *, reverse: bool = False) -> list[list[Step]]:
-    """The steps in groups that belong together, empty groups left out."""
-    groups: list[list[Step]] = [[] for _wave in range(len(WAVES) + 1)]
+def _as_applied(item: Item, body: Object | None) -> bool:
+    if body is None:
+        return item.keep
+    if item.doomed:
+        return False
+    return body["metadata"]["uid"] == item.uid and live_digest(body) == item.digest and not conflict.foreign(body)
+
+
+def left_over(head: Head, wanted: Iterable[Key]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """(to prune, to keep): the inventory less what is wanted."""
+    present = frozenset(wanted)
+    left = [item for item in head.inventory if item.key not in present]
+    kept = tuple(item for item in left if item.kind in KEPT)
+    return tuple(item for item in left if item.kind not in KEPT), kept
+
+
+def inventory(
+    steps: Iterable[Step], applied: Mapping[Key, Object], known: Mapping[Key, Item], revision: int
+) -> tuple[Item, ...]:
+    """What the release consists of: uid and digest of what was applied, and since which revision it is there."""
+    items = []
     for step in steps:
-        groups[rank(step.body["kind"])].append(step)
+        if step.action is not Action.SKIP:
+            api_version, kind, name = step.key
+            body, old = applied.get(step.key), known.get(step.key)
+            uid = body["metadata"]["uid"] if body else ""
+            since = old.since if old and old.uid in (uid, "") else revision
+            digest = live_digest(body) if body else ""
+            fresh = Item(
+                api_version=api_version, kind=kind, name=name, uid=uid, digest=digest, since=since, keep=kind in KEPT
+            )
+            items.append(fresh if body or not old else old)
+    return tuple(items)
+
+
+def carried_over(body: Object, live: Object | None) -> Object:
+    """`body` as it has to be applied to what is there: with what must not be dropped, and without what is left to
+    others.
+
+    Dropping `replicas` sets it to 1, unless somebody else owns it; dropping serviceAccountName leaves the old one in
+    place behind its back, in its deprecated twin."""
+    if live is None or body["kind"] != "Deployment":
+        return body
+    body = copy.deepcopy(body)
+    if conflict.scaled(live):
+        body["spec"].pop("replicas", None)
+    pod, live_pod = body["spec"]["template"]["spec"], live["spec"]["template"]["spec"]
+    if "serviceAccountName" in live_pod:
+        pod.setdefault("serviceAccountName", "default")
+    return body
+
+
+def waves(entries: Iterable[Ranked], *, reverse: bool = False) -> list[list[Ranked]]:
+    """Steps or items in groups that belong together, empty groups left out."""
+    groups: list[list[Ranked]] = [[] for _wave in range(len(WAVES) + 1)]
+    for entry in entries:
+        groups[rank(entry.key[1])].append(entry)
     return [group for group in (reversed(groups) if reverse else groups) if group]
 
 

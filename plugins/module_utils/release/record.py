@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known about a release, as values: the head (the only source of truth), its history, and the record of a
-revision."""
+"""What is known about a release, as values: the head (the only source of truth) and the record of a revision."""
 
 from __future__ import annotations
 
 import base64
 import json
 import zlib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Refused
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
 
 SCHEMA = 1
-ROWS_AT_LEAST = 20
 # A ConfigMap holds 1 MiB, metadata included.
 LARGEST_RECORD = 900 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One object of the inventory. `uid` and `digest` (see ownership.live_digest) are empty until it was applied."""
+    """One object of the inventory. `uid` and `digest` (see ownership.live_digest) are empty until it was applied;
+    `since` is the revision that brought it; `keep`: it holds data and is never deleted by itself; `doomed`: the current
+    revision no longer names it, so that it has to go."""
 
     api_version: str
     kind: str
@@ -30,6 +29,8 @@ class Item:
     uid: str = ""
     digest: str = ""
     since: int
+    keep: bool = False
+    doomed: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -48,27 +49,66 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asked for, so that asking again can be told from asking for something else.
+
+    `kind`: deploy, rollback or remove. `digest`: of the definition to deploy. `target`: the revision that a rollback
+    named."""
+
+    kind: str
+    digest: str = ""
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process behind an operation. `start` (clock ticks since boot) tells it from a later one with the same pid."""
+
+    host: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    start: int
+    user: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.user or 'somebody'} on {self.host} (pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What is under way. `kind`: deploy, repair or remove. `revision`: the one that is being made or repaired."""
+    """What is under way.
+
+    `kind`: deploy, repair, rollback or remove; `request` is what was asked for, which differs in kind when a failed
+    deploy is being rolled back. `revision`: the one being made (or repaired); `target`: the one whose content it puts
+    back; `base`: the current one at the start. `phase`: apply, failed or tidy. `heartbeat` counts up while the holder
+    lives."""
 
     id: str
     kind: str
-    digest: str
+    request: Request
     revision: int
-    base: int | None
-    phase: str
+    digest: str
+    target: int | None = None
+    base: int | None = None
+    phase: str = "apply"
+    holder: Holder
+    heartbeat: int = 0
+    on_failure: str = "rollback"
+    failure: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of history. `state`: running, current, superseded, failed, interrupted or removed. Times: RFC 3339,
-    UTC."""
+    """One line of history. `state`: running, current, superseded, failed, interrupted or removed. `content`: the
+    revision whose content it has, which for a rollback is an older one. Times: RFC 3339, UTC."""
 
     revision: int
     digest: str
     state: str
     verified: bool = False
     kind: str
+    content: int
     reason: str = ""
     by: dict[str, str] = field(default_factory=dict)
     image: str = ""
@@ -96,6 +136,7 @@ class Head:
 
     @property
     def verified(self) -> bool:
+        """Whether the current revision has proven that it serves."""
         row = self.row(self.current.revision) if self.current else None
         return bool(row and row.verified)
 
@@ -105,84 +146,26 @@ def dump(head: Head) -> str:
 
 
 def load(text: str) -> Head:
-    """The head that `dump` wrote. Raises Refused for one that a newer version of this collection wrote."""
-    value = json.loads(text)
-    schema = value.pop("schema")
-    if schema != SCHEMA:
+    """The head that `dump` wrote. Raises Refused for one that cannot be read, or that a newer version wrote."""
+    try:
+        value = json.loads(text)
+        if value.pop("schema") != SCHEMA:
+            raise ValueError(f"it was not written in schema {SCHEMA}")
+        operation = value["operation"]
+        if operation:
+            operation["request"] = Request(**operation["request"])
+            operation["holder"] = Holder(**operation["holder"])
+        value["operation"] = Operation(**operation) if operation else None
+        value["current"] = Current(**value["current"]) if value["current"] else None
+        value["inventory"] = tuple(Item(**item) for item in value["inventory"])
+        value["history"] = tuple(Row(**row) for row in value["history"])
+        return Head(**value)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(
-            "The release's head cannot be read",
-            f"It was written in schema {schema}, this version of ai_aas.vllm knows schema {SCHEMA}",
-            "Use the version of ai_aas.vllm that wrote it, or a newer one",
-        )
-    value["current"] = Current(**value["current"]) if value["current"] else None
-    value["operation"] = Operation(**value["operation"]) if value["operation"] else None
-    value["inventory"] = tuple(Item(**item) for item in value["inventory"])
-    value["history"] = tuple(Row(**row) for row in value["history"])
-    return Head(**value)
-
-
-def begun(head: Head, operation: Operation, row: Row | None, inventory: tuple[Item, ...]) -> Head:
-    """The head at the start of an operation. `inventory` is what it will apply; the union with the old one is kept, so
-    that nothing which was ever made is forgotten. An operation that was never ended becomes an interrupted row."""
-    history = tuple(
-        replace(old, state="interrupted") if old.state == "running" and old.revision != operation.revision else old
-        for old in head.history
-    )
-    if row:
-        history = (row, *history)
-    known = {item.key for item in head.inventory}
-    union = head.inventory + tuple(item for item in inventory if item.key not in known)
-    following = max(head.next, operation.revision + 1)
-    return replace(head, operation=operation, history=history, inventory=union, next=following)
-
-
-def committed(
-    head: Head,
-    operation: Operation,
-    inventory: tuple[Item, ...],
-    *,
-    verified: bool,
-    evidence: dict[str, Any] | None,
-    now: str,
-) -> Head:
-    """The head in which the operation's revision is the current one, and nothing is under way. What the inventory held
-    besides stays known."""
-    history = []
-    for row in head.history:
-        if row.revision == operation.revision:
-            row = replace(
-                row, state="current", verified=verified or row.verified, evidence=evidence or row.evidence, finished=now
-            )
-        elif row.state == "current":
-            row = replace(row, state="superseded")
-        history.append(row)
-    fresh = {item.key for item in inventory}
-    left = tuple(item for item in head.inventory if item.key not in fresh)
-    current = Current(revision=operation.revision, digest=operation.digest)
-    return replace(head, current=current, history=tuple(history), inventory=inventory + left, operation=None)
-
-
-def failed(head: Head, operation: Operation, failure: dict[str, Any], *, now: str) -> Head:
-    """The head that holds the evidence of a failed operation. A repair that fails leaves its revision current."""
-    state = "failed" if operation.kind == "deploy" else "current"
-    history = tuple(
-        replace(row, state=state, failure=failure, finished=now) if row.revision == operation.revision else row
-        for row in head.history
-    )
-    return replace(head, history=history, operation=None)
-
-
-def trimmed(head: Head, keep: int) -> tuple[Head, tuple[int, ...]]:
-    """The head without rows whose record may go, and the revisions of all records that may go.
-
-    Records: the newest `keep`, and always the current and the newest verified one. Rows: those, and at least 20.
-    """
-    verified = next((row.revision for row in head.history if row.verified), None)
-    always = {head.current.revision if head.current else None, verified}
-    kept = {row.revision for row in head.history[:keep]} | always
-    rows = tuple(row for place, row in enumerate(head.history) if place < ROWS_AT_LEAST or row.revision in kept)
-    gone = tuple(row.revision for row in head.history if row.revision not in kept)
-    return replace(head, history=rows), gone
+            "The head of this release cannot be read",
+            f"It was edited by hand, or written by another version of ai_aas.vllm: {error}",
+            "Use the version that wrote it; or delete the head, and the next deploy takes over what it finds",
+        ) from error
 
 
 def pack(record: dict[str, Any]) -> str:
@@ -201,16 +184,14 @@ def pack(record: dict[str, Any]) -> str:
 
 
 def unpack(text: str) -> dict[str, Any]:
-    """What `pack` was given. Raises ValueError for anything else."""
+    """What `pack` was given. Raises ValueError for anything else, also when the definition is not the one of the
+    digest."""
     try:
         value = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
     except (zlib.error, ValueError) as error:
-        raise ValueError(f"no record of a revision: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError("no record of a revision: not an object")
+        raise ValueError("it is not what was written") from error
+    if not isinstance(value, dict) or not isinstance(value.get("definition"), list):
+        raise ValueError("it holds no definition")
+    if value.get("digest") != names.digest_of_set(value["definition"]):
+        raise ValueError("its definition does not have the digest that stands beside it")
     return value
-
-
-def image_of(body: Object) -> str:
-    """The image of the first container of an object's pod template."""
-    return str(body["spec"]["template"]["spec"]["containers"][0].get("image", ""))

@@ -5,19 +5,22 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ReleaseFailed
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names, record
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Objects
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, lock, names, record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import POD, Timings
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import POD, label_selector
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import KEPT, Key
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Manners, Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
 PATIENCE = 600
 
@@ -30,83 +33,84 @@ class Removed:
     deleted: tuple[Object, ...] = ()
     kept: tuple[Object, ...] = ()
     revision: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def remove(
-    api: Api,
-    release: str,
-    definition: Definition | None,
-    *,
-    keep_history: bool,
-    check_mode: bool,
-    wait_timeout: int | None,
-    timings: Timings,
-    console: Console,
-) -> Removed:
-    """Deletes the objects that the inventory names and that carry the release's label, waits until the pods are gone
-    (and their GPUs free), then deletes the records, unless `keep_history`.
+def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, keep_history: bool) -> Removed:
+    """Deletes the objects that carry the release's label, waits until the pods are gone (and their GPUs free), then
+    deletes the records, unless `keep_history`.
 
-    `definition` only tells where to look when there is no head. Raises ReleaseFailed when pods do not end in time.
+    `definition` (it may be empty) tells where to look besides the inventory. Raises ReleaseFailed when something stays.
     """
-    store, objects = Store(api, release), Objects(api, release)
+    store, planner = Store(api, release), Planner(api, release, Manners())
+    lease = lock.Lease(store, wishes.timings.patience, wishes.parent)
+    api.before_write = lease.guard
     head = store.load()
-    kinds = {Kind(body["apiVersion"], body["kind"]) for body in definition.objects} if definition else set()
+    if head and head.operation and not wishes.check_mode:
+        head = lock.wait_for_silence(store, head, replace(wishes.timings.patience, lock_wait=wishes.lock_wait))
+    kinds = {Kind(body["apiVersion"], body["kind"]) for body in definition.objects}
     kinds |= {Kind(item.api_version, item.kind) for item in head.inventory} if head else set()
-    live = objects.read(kinds)
-    kept = tuple(body for (_version, kind, _name), body in live.items() if kind in KEPT)
+    live = planner.read(kinds)
+    kept = tuple(body for key, body in live.items() if key[1] in KEPT)
     doomed = {key: body for key, body in live.items() if key[1] not in KEPT}
     over = head is None or (keep_history and head.current is None and head.operation is None)
     if over and not doomed:
         return Removed(changed=False, kept=kept)
     revision = head.current.revision if head and head.current else None
     result = Removed(changed=True, deleted=tuple(doomed.values()), kept=kept, revision=revision)
-    console(f"plan: {len(doomed)} to delete{', ' + str(len(kept)) + ' kept' if kept else ''}")
-    if check_mode:
+    wishes.console(f"plan: {len(doomed)} to delete{', ' + str(len(kept)) + ' kept' if kept else ''}")
+    if wishes.check_mode:
         return result
     if head:
-        operation = record.Operation(
-            id=uuid.uuid4().hex, kind="remove", digest="", revision=head.next - 1, base=revision, phase="delete"
-        )
-        head = record.begun(head, operation, None, ())
-        store.save(head)
-    objects.delete([_item(key, body) for key, body in doomed.items()])
-    _wait_for_pods(api, doomed, wait_timeout or PATIENCE, timings, console)
+        head = history.begun(head, _operation(head, wishes), None)
+        lease.save(head)
+    applier = Applier(api, planner, head.release_uid if head else "", lease.tick)
+    _gone, complaints = applier.prune([_item(key, body) for key, body in doomed.items()])
+    if complaints:
+        raise ReleaseFailed(f"{release} could not be removed", "; ".join(complaints), "Run the same command again")
+    _wait_for_pods(api, doomed, lease, wishes)
     if head and keep_history:
-        store.save(_removed(head, kept))
+        lease.save(history.removed(head, (item for item in head.inventory if item.keep)))
     else:
         store.delete_records()
         store.delete_head()
-    console(
-        "removed"
-        + (f"; kept, since they hold data: {', '.join(names.identity(body) for body in kept)}" if kept else "")
+    wishes.console(
+        "removed" + (f"; kept, since they hold data: {', '.join(map(names.identity, kept))}" if kept else "")
     )
     return result
 
 
-def _wait_for_pods(api: Api, doomed: dict[Key, Object], seconds: int, timings: Timings, console: Console) -> None:
-    start, told = time.monotonic(), 0.0
-    for body in (body for (_version, kind, _name), body in doomed.items() if kind == "Deployment"):
-        selector = ",".join(f"{key}={value}" for key, value in sorted(body["spec"]["selector"]["matchLabels"].items()))
-        while pods := api.list(POD, selector):
+def _operation(head: record.Head, wishes: Wishes) -> record.Operation:
+    return record.Operation(
+        id=uuid.uuid4().hex,
+        kind="remove",
+        request=record.Request(kind="remove"),
+        revision=head.next - 1,
+        digest="",
+        base=head.current.revision if head.current else None,
+        holder=lock.here(wishes.user),
+    )
+
+
+def _wait_for_pods(api: Api, doomed: Mapping[Key, Object], lease: lock.Lease, wishes: Wishes) -> None:
+    start, told, limit = time.monotonic(), -wishes.timings.tell_every, wishes.wait_timeout or PATIENCE
+    for body in (body for key, body in doomed.items() if key[1] == "Deployment"):
+        while pods := api.list(POD, label_selector(body)):
             spent = time.monotonic() - start
-            if spent > seconds:
-                still = ", ".join(pod["metadata"]["name"] for pod in pods)
+            if spent > limit:
                 raise ReleaseFailed(
-                    f"{len(pods)} pods did not end within {duration(seconds)}: {still}",
+                    f"{len(pods)} pods did not end within {duration(limit)}: {', '.join(_names(pods))}",
                     "Their objects are deleted, but a pod ends only when its kubelet says so",
                     "Look at their nodes, then run the same command again",
                 )
-            if not told or spent - told >= timings.tell_every:
-                console(f"{len(pods)} {'pod' if len(pods) == 1 else 'pods'} terminating, {duration(spent)}")
-                told = spent or 0.001
-            time.sleep(timings.pause(spent))
+            if spent - told >= wishes.timings.tell_every:
+                wishes.console(f"{', '.join(_names(pods))} terminating, {duration(spent)}")
+                told = spent
+            lease.pause(wishes.timings.pause(spent))
 
 
-def _removed(head: record.Head, kept: tuple[Object, ...]) -> record.Head:
-    keys = {(body["apiVersion"], body["kind"], body["metadata"]["name"]) for body in kept}
-    history = tuple(replace(row, state="removed") if row.state == "current" else row for row in head.history)
-    inventory = tuple(item for item in head.inventory if item.key in keys)
-    return replace(head, current=None, operation=None, history=history, inventory=inventory)
+def _names(pods: list[Object]) -> list[str]:
+    return [pod["metadata"]["name"] for pod in pods]
 
 
 def _item(key: Key, body: Object) -> record.Item:

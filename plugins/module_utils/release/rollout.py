@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
 
 DEFAULT_STARTUP = 600
 ACCEPTED = "accepted"
@@ -24,6 +25,7 @@ class Observation:
     deployment: Object
     replica_set: Object | None
     pods: tuple[Object, ...]
+    deaths: doom.Deaths
     now: datetime
 
     @property
@@ -55,7 +57,14 @@ class Waiting:
     text: str
 
 
-def judge(seen: Observation, generation: int) -> Ready | Waiting:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """No waiting will help."""
+
+    doom: doom.Doom
+
+
+def judge(seen: Observation, generation: int) -> Ready | Waiting | Failed:
     """`generation`: the one that our own write returned; what the controller says of an older one is not about us."""
     status, wanted = seen.deployment.get("status") or {}, int(seen.deployment["spec"].get("replicas", 1))
     if status.get("observedGeneration", 0) < generation or seen.replica_set is None:
@@ -67,8 +76,11 @@ def judge(seen: Observation, generation: int) -> Ready | Waiting:
     )
     if (counted or wanted == 0) and len(ready) == wanted and not seen.old_pods:
         return Ready(pods=ready)
+    doomed = _doomed(seen, fresh)
+    if doomed:
+        return Failed(doom=doomed)
     if not fresh:
-        problem = _replica_failure(seen.replica_set)
+        problem = doom.failed_create(seen.replica_set)
         return Waiting(state=f"no pod {problem}", text=f"no new pod yet{': ' + problem if problem else ''}")
     behind = [pod for pod in fresh if not is_ready(pod)]
     if not behind:
@@ -116,7 +128,7 @@ def overdue(seen: Observation, seconds: int) -> Cause:
     """The cause when the time is up: what the pods say."""
     behind = [pod for pod in seen.new_pods if not is_ready(pod)]
     if not behind:
-        problem = _replica_failure(seen.replica_set) if seen.replica_set else "the controller made no ReplicaSet"
+        problem = doom.failed_create(seen.replica_set) if seen.replica_set else "the controller made no ReplicaSet"
         sentence = f"After {seconds} s there is no pod: {problem or 'no reason is given'}"
         return Cause(id="no_pod", sentence=sentence, reason="ProgressDeadlineExceeded")
     texts = "; ".join(pod_state(pod, seen.now)[1] for pod in behind)
@@ -196,11 +208,14 @@ def _first_container(pod: Object) -> dict[str, Any]:
     return dict(next((status for status in statuses if not status.get("ready")), statuses[0]))
 
 
-def _replica_failure(replica_set: Object) -> str:
-    conditions = (replica_set.get("status") or {}).get("conditions") or []
-    return next(
-        (c.get("message", "") for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True"), ""
-    )
+def _doomed(seen: Observation, fresh: list[Object]) -> doom.Doom | None:
+    """The finding that ends the rollout: all new pods are doomed, or pods on two nodes. One doomed pod among others may
+    be its node's fault, and is left to the deadline."""
+    if not fresh:
+        return doom.of_replica_set(seen.replica_set) if seen.replica_set else None
+    found = [(pod, finding) for pod in fresh if (finding := doom.of_pod(pod, seen.deaths))]
+    nodes = {pod["spec"].get("nodeName", "") for pod, _finding in found}
+    return found[0][1] if found and (len(found) == len(fresh) or len(nodes) > 1) else None
 
 
 def _owner(body: Object) -> str:

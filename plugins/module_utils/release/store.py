@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CONFIG_MAP, Api
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Conflict, NotFound, Refused
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names, record
@@ -28,50 +31,89 @@ class Store:
         except NotFound:
             self._stored = None
             return None
-        return record.load(self._stored["data"]["head"])
+        return record.load((self._stored.get("data") or {}).get("head", ""))
 
-    def save(self, head: record.Head) -> None:
-        """Raises Refused when the head has changed since it was read or written here."""
+    def save(self, head: record.Head, operation_id: str) -> None:
+        """Raises Refused when somebody else has written since the head was read or written here.
+
+        A write of our own whose answer was lost looks like that at first; the operation's id tells.
+        """
         data = {"head": record.dump(head)}
         try:
-            if self._stored is None:
-                self._stored = self.api.create(self._config_map(self.name, "head") | {"data": data})
-            else:
-                self._stored = self.api.replace(self._stored | {"data": data})
+            self._write(data)
         except (Conflict, NotFound) as error:
             if isinstance(error, NotFound) and error.namespace_missing:
                 raise
-            raise Refused(
-                f"Somebody else is working on {self.release}",
-                f"The record in ConfigMap/{self.name} has changed while this run was looking at it",
-                "Look at the history, then run the same command again",
-            ) from error
+            found = self.load()
+            if found == head:
+                return
+            if found is None or found.operation is None or found.operation.id != operation_id:
+                raise self._lost(found) from error
+            self._write(data)
+
+    def age(self) -> float:
+        """Seconds since the head was written last, both times by the API server's clock. Writes nothing."""
+        if self._stored is None:
+            return 0.0
+        touched = self._stored | {"data": (self._stored.get("data") or {}) | {"now": "?"}}
+        moment = _written(self.api.replace(touched, dry_run=True))
+        return (moment - _written(self._stored)).total_seconds()
 
     def write_record(self, revision: int, content: dict[str, Any]) -> None:
-        """Written once. The same content written by a run that was cut short is left alone."""
+        """Written once. The same record written by a run that was cut short is left alone."""
         body = self._config_map(f"{self.name}.v{revision}", "revision")
         body |= {"immutable": True, "binaryData": {"record": record.pack(content)}}
         with contextlib.suppress(Conflict):
             self.api.create(body)
 
-    def delete_records(self, revisions: tuple[int, ...] | None = None) -> None:
-        """The records of these revisions; of all if None. One that is not there is no error."""
+    def read_record(self, revision: int) -> dict[str, Any]:
+        """The record of a revision. Raises Refused when it is not there, or not what was written."""
+        try:
+            body = self.api.get(CONFIG_MAP, f"{self.name}.v{revision}")
+            return record.unpack((body.get("binaryData") or {}).get("record", ""))
+        except NotFound as error:
+            why = f"ConfigMap/{self.name}.v{revision} is not there: it was trimmed, or deleted by hand"
+            raise Refused(f"Revision {revision} cannot be had", why, "Choose another revision") from error
+        except ValueError as error:
+            why = f"ConfigMap/{self.name}.v{revision} was changed by hand: {error}"
+            raise Refused(f"Revision {revision} cannot be had", why, "Choose another revision") from error
+
+    def delete_records(self, keep: Iterable[int] = ()) -> None:
+        """All records but these."""
+        kept = frozenset(keep)
         for body in self._records():
-            revision = self._revision(body)
-            if revisions is None or revision in revisions:
+            if self._revision(body) not in kept:
                 with contextlib.suppress(NotFound):
                     self.api.delete(CONFIG_MAP, body["metadata"]["name"], uid=body["metadata"]["uid"])
 
     def delete_head(self) -> None:
         if self._stored:
             metadata = self._stored["metadata"]
-            self.api.delete(CONFIG_MAP, self.name, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+            with contextlib.suppress(NotFound):
+                self.api.delete(
+                    CONFIG_MAP, self.name, uid=metadata["uid"], resource_version=metadata["resourceVersion"]
+                )
             self._stored = None
 
     def newest_recorded(self) -> int:
         """The highest revision of which there is a record; 0 for none. Numbers are never used twice, also without a
         head."""
         return max((self._revision(body) for body in self._records()), default=0)
+
+    def _write(self, data: dict[str, str]) -> None:
+        if self._stored is None:
+            self._stored = self.api.create(self._config_map(self.name, "head") | {"data": data})
+        else:
+            self._stored = self.api.replace(self._stored | {"data": data})
+
+    def _lost(self, found: record.Head | None) -> Refused:
+        operation = found.operation if found else None
+        who = f"{operation.holder} is making revision {operation.revision}" if operation else "it has moved on since"
+        return Refused(
+            f"Another run has taken {self.release}",
+            f"ConfigMap/{self.name} was written while this run was looking at it: {who}",
+            "Nothing more was written by this run; look at the history, then run the same command again",
+        )
 
     def _records(self) -> list[Object]:
         return self.api.list(CONFIG_MAP, f"{names.RECORD}=revision,{names.RECORD_OF}={self.release}")
@@ -84,3 +126,9 @@ class Store:
     def _config_map(self, name: str, role: str) -> Object:
         labels = {names.RECORD: role, names.RECORD_OF: self.release}
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}}
+
+
+def _written(body: Object) -> datetime:
+    """When our field manager wrote an object last."""
+    entries = [entry for entry in body["metadata"].get("managedFields") or [] if entry["manager"] == FIELD_MANAGER]
+    return max(datetime.fromisoformat(entry["time"]) for entry in entries)

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, ai-aas maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # What every operation that makes a revision takes.
+    DOCUMENTATION = r"""
+options:
+  name:
+    description: Name of the release. Its records are called C(vllm-release-<name>).
+    type: str
+    required: true
+  namespace:
+    description: Namespace of all its objects.
+    type: str
+    required: true
+  reason:
+    description: Why this revision is made. Stands in the history.
+    type: str
+    default: ''
+  wait_timeout:
+    description: Seconds that the rollout may take in all. Unset, the budgets of the pods decide.
+    type: int
+  image_pull_timeout:
+    description: Seconds that a pod may take before its container starts, in addition to its startup probe's budget.
+    type: int
+    default: 600
+  verification:
+    description: How the server is asked whether it serves.
+    type: dict
+    default: {}
+    suboptions:
+      enabled:
+        description: Whether it is asked at all. If not, the revision is not verified.
+        type: bool
+        default: true
+      prompt:
+        description: The prompt of the completion that every pod has to answer.
+        type: str
+        default: Hello
+      request_timeout:
+        description: Seconds that one answer may take.
+        type: int
+        default: 60
+  history_max:
+    description: How many revisions are recorded. The current and the newest verified one are always kept.
+    type: int
+    default: 10
+  lock_wait:
+    description: Seconds to wait for another run that is alive and at work on this release, before refusing.
+    type: int
+    default: 0
+  provenance:
+    description: What the history says about who made the revision, in addition to what is known anyway.
+    type: dict
+    default: {}
+  setting_names:
+    description:
+      - What the caller calls a setting, by what this module calls it. Messages then name the caller's variable.
+    type: dict
+    default: {}
+"""

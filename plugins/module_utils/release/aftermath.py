@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done about a revision that failed: back to the last one that was proven, or stopped, or left as it is.
+
+It begins once the evidence stands in the head, and ends with an error in either case. Nothing is tried a third time: a
+way back that fails, too, is left as it is, with both causes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, ReleaseFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import stamped
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import DEPLOYMENT, POD, label_selector
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Step, key_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import is_ready
+
+if TYPE_CHECKING:
+    from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
+
+
+def settle(engine: Engine, head: record.Head, operation: record.Operation) -> NoReturn:
+    """From a head whose operation has failed to one in which nothing is under way. Raises ReleaseFailed."""
+    action = operation.on_failure if operation.kind == "deploy" else "hold"
+    if action == "rollback":
+        target = history.automatic_target(head, operation.revision)
+        if target is not None:
+            _go_back(engine, head, operation, target)
+        action = "hold" if head.current else "stop"
+    if action == "stop":
+        _stop(engine, head, operation)
+    head = replace(head, operation=None)
+    engine.lease.save(head)
+    raise _failure(engine, operation, head, "It was stopped" if action == "stop" else "It was left as it is")
+
+
+def tell(engine: Engine, operation: record.Operation, head: record.Head) -> None:
+    """Raises ReleaseFailed if the operation, which went well, was the way back from a deploy that did not."""
+    if operation.failure:
+        back = f"Revision {operation.target} was put back as revision {operation.revision} and {_state(head)}"
+        raise _failure(engine, operation, head, back)
+
+
+def _go_back(engine: Engine, head: record.Head, failed: record.Operation, target: int) -> NoReturn:
+    engine.wishes.console(
+        f"revision {failed.revision} failed: {(failed.failure or {}).get('cause')}; "
+        f"putting revision {target} back as revision {head.next}"
+    )
+    engine.planner.manners = replace(engine.planner.manners, force=True)  # a conflict must not stop a way back
+    try:
+        definition = engine.recorded(target)
+        plan = engine.planned(head, definition)
+    except CollectionError as error:
+        head = replace(head, operation=None)
+        engine.lease.save(head)
+        raise _failure(engine, failed, head, f"It was left as it is, since there is no way back: {error}") from error
+    operation = engine.operation(failed.request, "rollback", head.next, definition.digest, head)
+    operation = replace(operation, target=target, base=failed.revision, on_failure="hold", failure=failed.failure)
+    engine.carry_out(head, operation, definition, plan)
+    tell(engine, operation, engine.lease.head or head)
+    raise AssertionError("a way back always tells what it came back from")
+
+
+def _stop(engine: Engine, head: record.Head, operation: record.Operation) -> None:
+    """Failed pods must not hold GPUs. Where older pods still serve, their template is put back, else the failed
+    workload is scaled to zero."""
+    engine.planner.manners = replace(engine.planner.manners, force=True)
+    failed = _deployments(engine, head, operation.revision)
+    if head.current and any(_older_pods_serve(engine, body) for body in failed):
+        bodies = _deployments(engine, head, head.current.revision)
+    else:
+        bodies = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
+    engine.wishes.console(f"revision {operation.revision} failed; stopping it")
+    live = engine.planner.read({DEPLOYMENT})
+    steps: list[Step] = [engine.planner.step(body, live[key_of(body)]) for body in bodies if key_of(body) in live]
+    Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
+
+
+def _deployments(engine: Engine, head: record.Head, revision: int) -> list[Object]:
+    return [body for body in stamped(engine.recorded(revision), head.release_uid) if body["kind"] == "Deployment"]
+
+
+def _older_pods_serve(engine: Engine, failed: Object) -> bool:
+    pods = engine.api.list(POD, label_selector(failed))
+    return any(is_ready(pod) and gate.digest({"spec": {"template": pod}}) != gate.digest(failed) for pod in pods)
+
+
+def _failure(engine: Engine, operation: record.Operation, head: record.Head, left: str) -> ReleaseFailed:
+    """One message: what failed and why, what became of it, what to do. And the same as data."""
+    first = operation.failure or {}
+    number = (
+        operation.base if operation.kind == "rollback" and operation.request.kind == "deploy" else operation.revision
+    )
+    row = head.row(operation.revision)
+    second = row.failure if row and row.failure and row.failure != first else None
+    went_back = operation.kind == "rollback" and operation.failure is not None and not second
+    left = f"{left}. Revision {operation.revision} failed, too: {second['message']}" if second else left
+    return ReleaseFailed(
+        f"Revision {number} of {engine.release} failed: {first.get('message', '')}",
+        left,
+        first.get("hint") or "Correct the cause and deploy again",
+        result={
+            "failure": first,
+            "verification": engine.attempt.verification,
+            "rolled_back_to": operation.revision if went_back else None,
+            "timings": engine.attempt.timings,
+            "current_revision": head.current.revision if head.current else None,
+        },
+    )
+
+
+def _state(head: record.Head) -> str:
+    return "serves, verified" if head.verified else "serves, unverified"

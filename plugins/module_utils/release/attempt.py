@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One attempt to make a set of objects the serving one: announce, record, apply, roll out, verify, commit, tidy.
+
+The same whether it is a deploy, a repair or a rollback. The head is written before anything else and says what is under
+way; one write commits it. Whatever is done twice because a run was cut short in between comes to the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Check, Object, Subject, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier, as_it_is
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad, now
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import (
+    REPLICA_SET,
+    Follower,
+    Hooks,
+    label_selector,
+)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Lease
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, Step, inventory
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
+
+
+class Attempt:
+    """`timings` fills with the seconds of each phase, `verification` with what pods answered, `warnings` with the
+    rest."""
+
+    def __init__(self, api: Api, lease: Lease, planner: Planner, wishes: Wishes) -> None:
+        self.api, self.lease, self.planner, self.wishes = api, lease, planner, wishes
+        self.timings: dict[str, float] = {}
+        self.answers: dict[str, tuple[Check, ...]] = {}
+        self.images: set[str] = set()
+        self.warnings: list[str] = []
+        self._moment = time.monotonic()
+
+    def begin(self, head: record.Head, operation: record.Operation, definition: Definition, plan: Plan) -> record.Head:
+        """Takes the release (only one run can), then writes the record."""
+        row = self._row(head, operation, definition) if operation.kind != "repair" else None
+        known = {item.key: item for item in head.inventory}
+        head = history.begun(head, operation, row, inventory(plan.steps, {}, known, operation.revision))
+        self.lease.save(head)
+        if row:
+            self.lease.store.write_record(operation.revision, contents(definition, head, self.wishes))
+        return head
+
+    def carry_out(self, head: record.Head, operation: record.Operation, plan: Plan) -> record.Head:
+        """The head after the commit, with tidying still to do. Raises Bad when it is not good."""
+        known = {item.key: item for item in head.inventory}
+        applier = Applier(self.api, self.planner, head.release_uid, self.lease.tick)
+        try:
+            gated = frozenset(step.key for step in plan.steps if step.key[1] == "Deployment" and self._gated(step))
+            applied = applier.apply(plan.steps, gated)
+        except (ApiError, Refused, InvalidInput) as error:
+            raise Bad("contract", Cause(id="not_applied", sentence=str(error))) from error
+        self.lap("apply")
+        verification = self._roll_out(applier, plan, applied, operation.revision)
+        self.lap("rollout")
+        items = inventory(plan.steps, applied, known, operation.revision)
+        evidence = {"images": sorted(self.images)} if self.images else None
+        head = history.committed(head, operation, items, verified=verification.passed, evidence=evidence, now=now())
+        self.lease.save(head)
+        return head
+
+    def tidy(self, head: record.Head) -> record.Head:
+        """Deletes what the committed set no longer names, and superfluous records. Then nothing is under way any
+        more."""
+        applier = Applier(self.api, self.planner, head.release_uid, self.lease.tick)
+        gone, complaints = applier.prune(item for item in head.inventory if item.doomed)
+        self.warnings += complaints
+        records = history.kept_records(head, self.wishes.history_max)
+        if any(row.revision not in records for row in head.history):
+            self.lease.store.delete_records(keep=records)
+        head = history.tidied(head, gone, self.wishes.history_max)
+        self.lease.save(head)
+        self.lap("tidy")
+        return head
+
+    @property
+    def verification(self) -> Verification:
+        return Verification(pods=self.answers)
+
+    def lap(self, phase: str) -> None:
+        """The seconds since the last lap were spent in `phase`."""
+        moment = time.monotonic()
+        self.timings[phase] = round(self.timings.get(phase, 0) + moment - self._moment, 3)
+        self._moment = moment
+
+    def _roll_out(self, applier: Applier, plan: Plan, applied: Mapping[Key, Object], revision: int) -> Verification:
+        """Follows every Deployment of the set; what the pods that serve in the end have answered."""
+        serving: set[str] = set()
+        for step in plan.steps:
+            deployment = applied.get(step.key)
+            if deployment is None or step.key[1] != "Deployment":
+                continue
+            body = step.body
+            closed = (
+                deployment["spec"].get("minReadySeconds") == gate.seconds(body) != body["spec"].get("minReadySeconds")
+            )
+            hooks = Hooks(
+                ask=lambda pods, body=body: self._ask(body, pods, revision),  # type: ignore[misc]
+                open_gate=(lambda live, body=body: self._open(applier, body, live, revision)) if closed else None,  # type: ignore[misc]
+                pause=self.lease.pause,
+                tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
+            )
+            ready = Follower(self.api, deployment, self.wishes, hooks).run()
+            serving |= {pod["metadata"]["name"] for pod in ready.pods}
+        self.answers = {pod: checks for pod, checks in self.answers.items() if pod in serving}
+        return self.verification
+
+    def _gated(self, step: Step) -> bool:
+        if self.wishes.verify is None:
+            return False
+        if gate.is_closed(step):
+            return True
+        if not gate.may_close(step):
+            return False
+        return not gate.comes_back(step.body, self.api.list(REPLICA_SET, label_selector(step.body)))
+
+    def _open(self, applier: Applier, body: Object, live: Object, revision: int) -> Object:
+        self.wishes.console(f"revision {revision}: the first pod has answered, the others follow")
+        return applier.apply_one(self.planner.step(body, live), as_it_is)
+
+    def _ask(self, deployment: Object, pods: list[Object], revision: int) -> None:
+        """Raises Bad when one of the pods does not serve."""
+        self.images |= {status["imageID"] for pod in pods for status in pod["status"]["containerStatuses"]}
+        verify = self.wishes.verify
+        if verify is None:
+            return
+        names = [pod["metadata"]["name"] for pod in pods]
+        self.wishes.console(f"revision {revision}: asking {', '.join(names)}")
+        answers = in_parallel(lambda pod: verify(deployment, pod), pods, self.lease.tick)
+        self.answers |= dict(zip(names, answers, strict=True))
+        wrong = Verification(pods=dict(zip(names, answers, strict=True))).first_failure
+        if wrong:
+            pod, check = wrong
+            sentence = f"{pod} does not serve: {check.detail}"
+            cause = Cause(id=f"{check.name}_failed", sentence=sentence, cure="Read its log", object=f"Pod/{pod}")
+            raise Bad("verification", cause, self.verification)
+
+    def _row(self, head: record.Head, operation: record.Operation, definition: Definition) -> record.Row:
+        deployments = (body for body in definition.objects if body["kind"] == "Deployment")
+        subject = next((self.wishes.subject_of(body) for body in deployments), Subject())
+        failure, target = operation.failure, head.row(operation.target)
+        reason = f"revision {operation.base} failed: {failure['cause']}" if failure else self.wishes.reason
+        return record.Row(
+            revision=operation.revision,
+            digest=operation.digest,
+            state="running",
+            kind=operation.kind,
+            content=target.content if target else operation.revision,
+            reason=reason,
+            by=dict(self.wishes.by),
+            image=subject.image,
+            model=subject.model,
+            model_revision=subject.model_revision,
+            started=now(),
+        )
+
+
+def contents(definition: Definition, head: record.Head, wishes: Wishes) -> dict[str, Any]:
+    """The record of a revision."""
+    return {
+        "definition": list(definition.objects),
+        "digest": definition.digest,
+        "release_uid": head.release_uid,
+        "reason": wishes.reason,
+        "provenance": dict(wishes.by),
+        "versions": dict(wishes.versions),
+    }
+
+
+def told(timings: Mapping[str, float]) -> str:
+    return duration(sum(timings.values()))

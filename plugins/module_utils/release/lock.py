@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who holds a release, and whether he still lives. The lock is the operation in the head; there is no second one.
+
+A run may die at any moment without a word, so nothing here needs to be released: a holder is alive as long as his
+process can be seen, or his heartbeat moves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds. A holder beats every `beat`; one whose last beat is `old` is dead. A holder whose own beat is older than
+    `fence` beats before he writes anything else. `lock_wait`: how long to wait for a living one."""
+
+    beat: float = 15
+    old: float = 90
+    lock_wait: float = 0
+    fence: float = 45
+    look: float = 1
+
+
+def here(user: str) -> record.Holder:
+    """This process."""
+    return record.Holder(
+        host=socket.gethostname(),
+        boot_id=_text("/proc/sys/kernel/random/boot_id"),
+        pid_namespace=_link("/proc/self/ns/pid"),
+        pid=os.getpid(),
+        start=started(os.getpid()),
+        user=user,
+    )
+
+
+def started(pid: int) -> int:
+    """When a process began, in clock ticks since boot; 0 if there is none."""
+    # The name in field 2 may contain blanks and parentheses; field 22 is counted from behind it (proc_pid_stat(5)).
+    fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 and fields[0] != "Z" else 0
+
+
+def gone(holder: record.Holder) -> bool | None:
+    """Whether the holder's process has ended; None if it cannot be seen from here."""
+    me = here("")
+    if (holder.host, holder.boot_id, holder.pid_namespace) != (me.host, me.boot_id, me.pid_namespace) or not me.boot_id:
+        return None
+    return started(holder.pid) != holder.start
+
+
+def wait_for_silence(store: Store, head: record.Head, patience: Patience) -> record.Head:
+    """The head as soon as nobody alive holds it. Raises Refused when somebody does, for longer than `lock_wait`.
+
+    Ages are told by the API server's clock: the time of the head's last write against the time that a dry run gives.
+    """
+    start = time.monotonic()
+    while head.operation:
+        dead = gone(head.operation.holder)
+        if dead or (dead is None and store.age() > patience.old):
+            return head
+        if dead is False and time.monotonic() - start >= patience.lock_wait:
+            raise busy(head.operation, store.release)
+        time.sleep(patience.look)
+        again = store.load()
+        if again is None:
+            raise Refused(f"{store.release} was removed meanwhile", "Another run has deleted its head", "Run it again")
+        if again.operation and again.operation != head.operation and time.monotonic() - start >= patience.lock_wait:
+            raise busy(again.operation, store.release)
+        head = again
+    return head
+
+
+def busy(operation: record.Operation, release: str) -> Refused:
+    return Refused(
+        f"{operation.holder} is working on {release}",
+        f"It is making revision {operation.revision} ({operation.kind}, phase {operation.phase}), and it is alive",
+        "Wait until it has ended, or stop it, then run the same command again",
+    )
+
+
+class Lease:
+    """The living side of an operation: beats while it waits, looks before it writes, and stops when it is orphaned.
+
+    `parent`: the pid that this process must keep as its parent, or None. Ansible's workers outlive a killed
+    ansible-playbook; an orphan ends at once and without a trace, as if it had been killed, too.
+    """
+
+    def __init__(self, store: Store, patience: Patience, parent: int | None) -> None:
+        self.store, self.patience, self.parent = store, patience, parent
+        self.head: record.Head | None = None
+        self._id = ""
+        self._beaten = time.monotonic()
+        self._lock = threading.RLock()
+        self._saving = False
+
+    def save(self, head: record.Head) -> None:
+        """Writes the head. Raises Refused when the operation is no longer ours."""
+        with self._lock:
+            self._id = head.operation.id if head.operation else self._id
+            self._saving = True
+            try:
+                self.store.save(head, self._id)
+            finally:
+                self._saving = False
+            self.head, self._beaten = head, time.monotonic()
+
+    def look(self) -> None:
+        if self.parent is not None and os.getppid() != self.parent:
+            os._exit(1)
+
+    def guard(self) -> None:
+        """Before every write: nobody else may have taken over while we were away."""
+        self.look()
+        with self._lock:
+            if not self._saving and time.monotonic() - self._beaten > self.patience.fence:
+                self.beat()
+
+    def beat(self) -> None:
+        """A heartbeat changes the head's data, since a write that changes nothing does not move its time."""
+        with self._lock:
+            if self.head and self.head.operation:
+                operation = replace(self.head.operation, heartbeat=self.head.operation.heartbeat + 1)
+                self.save(replace(self.head, operation=operation))
+
+    def tick(self) -> None:
+        """From everything that waits, about once a second. An API server that is away for a while is no reason to
+        stop."""
+        self.look()
+        if self.head and self.head.operation and time.monotonic() - self._beaten > self.patience.beat:
+            try:
+                self.beat()
+            except ConnectionFailed:
+                pass
+            except ApiError as error:
+                if error.status < 500:
+                    raise
+
+    def pause(self, seconds: float) -> None:
+        """Sleeps, and ticks."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.tick()
+            time.sleep(min(left, self.patience.look))
+        self.tick()
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:  # not Linux, or the process has ended
+        return ""
+
+
+def _link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""

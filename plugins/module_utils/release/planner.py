@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asking the API server what would happen: one LIST for each kind, one dry run for each object. Writes nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, Applied, in_parallel, kind_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Refused,
+)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import conflict, names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import optional
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Key, Step, carried_over, key_of
+
+# A resourceVersion that only an absent object matches.
+ABSENT = "1"
+REPLACEABLE = ("Job", "ConfigMap")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How to treat what others own. `force`: take every field, also from those who apply (a rollback must not stop)."""
+
+    adopt: bool = False
+    force: bool = False
+
+
+class Planner:
+    """The objects of one release, as they are and as they would be."""
+
+    def __init__(self, api: Api, release: str, manners: Manners) -> None:
+        self.api, self.release, self.manners = api, release, manners
+        self.unserved: set[Kind] = set()
+
+    def read(self, kinds: Iterable[Kind]) -> dict[Key, Object]:
+        """Everything that carries the release's label: one LIST for each kind. Kinds not served go to `unserved`."""
+
+        def listed(kind: Kind) -> list[Object]:
+            try:
+                return self.api.list(kind, f"{names.RELEASE}={self.release}")
+            except NotFound as error:
+                if not error.kind_missing:
+                    raise
+                self.unserved.add(kind)
+                return []
+
+        return {key_of(body): body for bodies in in_parallel(listed, sorted(kinds, key=str)) for body in bodies}
+
+    def steps(self, bodies: Iterable[Object], live: Mapping[Key, Object], owned: Mapping[Key, str]) -> tuple[Step, ...]:
+        """A step for each object. `owned`: the uids that the inventory knows. Raises Refused and InvalidInput."""
+        return tuple(
+            in_parallel(lambda body: self.step(body, live.get(key_of(body)), owned.get(key_of(body), "")), bodies)
+        )
+
+    def step(self, body: Object, live: Object | None, owned_uid: str = "") -> Step:
+        if kind_of(body) in self.unserved:
+            return self._not_served(body)
+        try:
+            return self._asked(body, live)
+        except Conflict as error:
+            if live or error.about_ownership:
+                raise Refused(
+                    f"{names.identity(body)} cannot be planned", error.why, "Run the same command again"
+                ) from error
+        live = self.api.get(kind_of(body), body["metadata"]["name"])
+        adopt = live["metadata"]["uid"] != owned_uid
+        if adopt and not self.manners.adopt:
+            raise Refused(
+                f"{names.identity(body)} exists already and does not belong to this release",
+                f"It does not carry the label {names.RELEASE}={self.release}",
+                "Adopt it, remove it, or choose another release name",
+                setting="adopt",
+            )
+        return self._asked(body, live, adopt=adopt)
+
+    def try_pod(self, deployment: Object, created: Iterable[Key]) -> tuple[str, ...]:
+        """Asks admission for one pod of a Deployment, which it does not do when the Deployment is made (Pod Security,
+        LimitRange, quota, classes). Returns warnings; raises Refused when no pod would ever come. Without the right to
+        create pods, it is not known."""
+        template = deployment["spec"]["template"]
+        spec = template["spec"]
+        if ("v1", "ServiceAccount", spec.get("serviceAccountName")) in frozenset(created):
+            spec = spec | {"serviceAccountName": "default"}
+        metadata = {"generateName": deployment["metadata"]["name"] + "-"} | (template.get("metadata") or {})
+        try:
+            return self.api.try_pod({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        except (Forbidden, ApiError) as error:
+            if "exceeded quota" in error.why or "cannot create resource" in error.why or error.status not in (403, 422):
+                return ()
+            raise Refused(
+                f"No pod of {names.identity(deployment)} would be admitted", error.why, "Correct the pod template"
+            ) from error
+
+    def _not_served(self, body: Object) -> Step:
+        if optional(body):
+            return Step(action=Action.SKIP, body=body)
+        raise Refused(
+            f"{names.identity(body)} cannot be created",
+            f"This cluster does not serve {body['apiVersion']} {body['kind']}",
+            f"Install its CustomResourceDefinition, or leave the object out ({names.OPTIONAL}: 'true' does that)",
+        )
+
+    def _asked(self, body: Object, live: Object | None, *, adopt: bool = False) -> Step:
+        """The step for one object, from a dry run against `live`. Raises Conflict when it is not what was read."""
+        if live:
+            _same_selector(body, live)
+        body = carried_over(body, live)
+        answer, force, notes = self._dry_run(body, live)
+        if answer is None:  # it cannot be changed, or not before somebody's additions are gone
+            return self._around(body, live)
+        after = answer.object if live else body
+        others = conflict.foreign(answer.object) if live else {}
+        take_over = frozenset(others) | (_managers(live) if adopt and live else frozenset())
+        for fields in others.values():
+            after = conflict.without(after, fields)
+        change = difference(live, after)
+        if live is None:
+            action = Action.CREATE
+        elif adopt:
+            action = Action.ADOPT
+        else:
+            action = Action.UPDATE if change else Action.UNCHANGED
+        notes += tuple(f"{names.identity(body)}: taking back what {manager} added" for manager in sorted(others))
+        return Step(
+            action=action,
+            body=body,
+            live=live,
+            difference=change,
+            force=force,
+            take_over=take_over if action is not Action.UNCHANGED else frozenset(),
+            warnings=answer.warnings,
+            notes=notes,
+        )
+
+    def _dry_run(self, body: Object, live: Object | None) -> tuple[Applied | None, bool, tuple[str, ...]]:
+        """(answer, whether force is needed, notes). No answer: an apply cannot do it, see `_around`."""
+        fenced = fence(_with_replicas(body, live), live, by_version=False)
+        try:
+            return self.api.apply(fenced, dry_run=True, force=self.manners.force), self.manners.force, ()
+        except Conflict as error:
+            if live is None or not error.about_ownership:
+                raise
+            notes = self._taken_back(body, live, error)
+        except NotFound:
+            raise
+        except ApiError as error:
+            # 500 "failed to create typed patch object" is how the server reports a typo: the caller's contract, as a
+            # 422.
+            contract = "typed patch object" in error.why or "convert new object" in error.why
+            if error.status == 422 and live and (conflict.foreign(live) or _replaceable(live)):
+                return None, True, ()
+            if error.status in (400, 422) or contract:
+                raise InvalidInput(
+                    f"The API server does not take {names.identity(body)}", error.why, "Correct the definition"
+                ) from error
+            raise
+        return self.api.apply(fenced, dry_run=True, force=True), True, notes
+
+    def _taken_back(self, body: Object, live: Object, error: Conflict) -> tuple[str, ...]:
+        """Notes on the fields that are taken back from people. Raises Refused when a tool means to own them."""
+        found, tools = conflict.clashes(error.causes), conflict.appliers(live)
+        claimed = [clash for clash in found if clash.manager in tools]
+        if claimed:
+            fields = ", ".join(f"{clash.field} ({clash.manager})" for clash in claimed)
+            raise Refused(
+                f"{names.identity(body)} cannot be applied",
+                f"Somebody else applies the same fields, and would take them back: {fields}",
+                "Let one of the two own them, or force it",
+                setting="force_conflicts",
+            )
+        return tuple(f"{names.identity(body)}: taking back {clash.field} from {clash.manager}" for clash in found)
+
+    def _around(self, body: Object, live: Object | None) -> Step:
+        others = conflict.foreign(live) if live else {}
+        if not others:
+            change = difference(live, body)
+            return Step(action=Action.RECREATE, body=body, live=live, difference=change)
+        after: Object = copy.deepcopy(live) if live else body
+        for fields in others.values():
+            after = conflict.without(after, fields)
+        notes = tuple(f"{names.identity(body)}: taking back what {manager} added" for manager in sorted(others))
+        change = difference(live, after)
+        return Step(
+            action=Action.UPDATE,
+            body=body,
+            live=live,
+            difference=change,
+            force=True,
+            take_over=frozenset(others),
+            notes=notes,
+        )
+
+
+def fence(body: Object, live: Object | None, *, by_version: bool = True) -> Object:
+    """`body` with the fences of Api.apply: the object that was read (and, for a write, the very version), or none."""
+    fenced = copy.copy(body)
+    marks = {"resourceVersion": ABSENT}
+    if live:
+        metadata = live["metadata"]
+        marks = {"uid": metadata["uid"]} | ({"resourceVersion": metadata["resourceVersion"]} if by_version else {})
+    fenced["metadata"] = body["metadata"] | marks
+    return fenced
+
+
+def _with_replicas(body: Object, live: Object | None) -> Object:
+    """For a dry run: where the number of replicas is left to others, it stays what it is. A dry run cannot know that we
+    hand the field over before we drop it."""
+    if live is None or body["kind"] != "Deployment" or "replicas" in body["spec"]:
+        return body
+    return body | {"spec": body["spec"] | {"replicas": live["spec"]["replicas"]}}
+
+
+def _same_selector(body: Object, live: Object) -> None:
+    if body["kind"] != "Deployment" or body["spec"].get("selector") == live["spec"].get("selector"):
+        return
+    raise Refused(
+        f"{names.identity(body)} has another selector than the one that is there",
+        "The selector of a Deployment cannot be changed",
+        "Keep the selector, or release under another name and remove this one afterwards",
+    )
+
+
+def _replaceable(live: Object) -> bool:
+    return live["kind"] in REPLACEABLE and (live["kind"] == "Job" or bool(live.get("immutable")))
+
+
+def _managers(live: Object) -> frozenset[str]:
+    """All who wrote an object that is adopted, but for components and for controllers that write its status."""
+    return frozenset(
+        entry["manager"]
+        for entry in live["metadata"].get("managedFields") or []
+        if not entry.get("subresource") and entry["manager"] not in conflict.COMPONENTS
+    )
