@@ -175,13 +175,16 @@ def status(message: str, reason: str = "", **details: Any) -> dict[str, Any]:
     return {"kind": "Status", "message": message, "reason": reason, "details": details}
 
 
+NO_API_SERVER = (
+    "What answers for Deployment/x is no Kubernetes API server. It answers with HTTP status 502 and no reason. "
+    "Check that the host is the address of an API server."
+)
 LOG_IN = (
-    "The API server does not accept our credentials. They are missing, wrong or expired. "
-    "Log in again, or renew the token or certificate that the kubeconfig or api_key names."
+    "The API server at {host} does not accept our credentials. They come from the api_key, and are wrong, expired or "
+    "revoked. Log in again, or renew the token or certificate."
 )
 NOT_ALLOWED = (
-    "The API server does not allow it: Deployment/x. pods is forbidden. "
-    "Ask for the missing right, or correct the object."
+    "The API server does not allow Deployment/x. pods is forbidden. Ask for the missing right, or correct the object."
 )
 
 
@@ -203,14 +206,18 @@ NOT_ALLOWED = (
         (404, status("it is not there"), NotFound, "Not found: Deployment/x. it is not there."),
         (409, status("it has moved"), Conflict, "Conflict: Deployment/x. it has moved."),
         (422, status("spec is wrong"), ApiError, "The API server refuses Deployment/x. spec is wrong."),
-        (502, "<html>Bad Gateway</html>", ApiError, "The API server refuses Deployment/x. HTTP status 502."),
+        (502, "<html>Bad Gateway</html>", ApiError, NO_API_SERVER),
     ],
 )
 def test_errors(server: Server, api: Api, code: int, body: Any, kind: type[ApiError], message: str) -> None:
     server.will_answer(code, body)
     with pytest.raises(ApiError) as error:
         api.get(DEPLOYMENT, "x")
-    assert (type(error.value), str(error.value), error.value.status) == (kind, message, code)
+    assert (type(error.value), str(error.value), error.value.status) == (
+        kind,
+        message.format(host=api.connection.host),
+        code,
+    )
 
 
 @pytest.mark.parametrize(
