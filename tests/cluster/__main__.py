@@ -28,6 +28,9 @@ def main() -> int:
     except StepError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted. What was begun is cleared away by the next `up` or `down`.", file=sys.stderr)
+        return 130
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -43,6 +46,8 @@ def _run(arguments: argparse.Namespace) -> int:
         case "status":
             return _status()
         case "image":
+            packages.refuse_wrong_machine()
+            packages.install_missing()
             arguments.output.parent.mkdir(parents=True, exist_ok=True)
             registry.write_stand_in(arguments.output, arguments.version)
             print(f"{arguments.output}: {registry.REPOSITORY}:{arguments.version}, a stand-in for vLLM")

@@ -39,6 +39,7 @@ DEFINED_BY = (
     *("kubernetes/go.mod", "kubernetes/go.sum", "kubernetes/main.go", "crds/go.sum"),
 )
 VERSION = STATE / "version"
+BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 COMPONENTS = {
     "etcd": components.etcd,
     "kube-apiserver": components.api_server,
@@ -65,6 +66,7 @@ def up() -> None:
                 print(f"  ({problem}: it is started afresh)", flush=True)
             with step("clear away what is left of an earlier cluster"):
                 clear()
+            _refuse_a_second_kubernetes()
             _start(binary, definitions)
         else:
             print(f"  the cluster at {API_SERVER} is healthy and stays", flush=True)
@@ -138,6 +140,12 @@ def _start(binary: Path, definitions: list[Path]) -> None:
     VERSION.write_text(_version())
 
 
+def _refuse_a_second_kubernetes() -> None:
+    if leftovers.other_kubernetes():
+        why = "another Kubernetes has its rules in this machine's network, and the two would undo each other's."
+        raise StepError("The test cluster cannot start", why, f"Stop that one, or {packages.ANOTHER_CLUSTER}")
+
+
 def _has_service_account(api: Api) -> bool:
     return api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
@@ -150,11 +158,13 @@ def _prepare_machine() -> None:
     prefix = POD_SUBNET.rpartition("/")[2]
     run(["ip", "address", "add", f"{NODE_ADDRESS}/{prefix}", "dev", BRIDGE], log=log, todo=todo)
     run(["ip", "link", "set", BRIDGE, "up"], log=log, todo=todo)
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-    if not bridged.exists():
+    if not BRIDGED.exists():
         run(["modprobe", "br_netfilter"], log=log, todo="Load the kernel module br_netfilter: Services need it.")
-    bridged.write_text("1")
+    for setting in (Path("/proc/sys/net/ipv4/ip_forward"), BRIDGED):
+        try:
+            setting.write_text("1")
+        except OSError as error:
+            raise StepError("The network cannot be set up", f"{error}.", todo) from None
     HOSTPATH_PROVISIONER.mkdir(exist_ok=True)
     run(["mount", "--bind", VOLUMES, HOSTPATH_PROVISIONER], log=log, todo=todo)
 
@@ -187,7 +197,11 @@ def _alone() -> Iterator[None]:
     """Two `up` at the same time: the second waits and then finds the cluster of the first."""
     STATE.mkdir(parents=True, exist_ok=True)
     with (STATE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("  (another run is at work on the cluster: waiting for it)", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

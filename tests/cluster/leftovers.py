@@ -27,13 +27,20 @@ EMPTY = (
 OUR_CHAIN = re.compile(r"(KUBE|CNI)-")
 
 
+def other_kubernetes() -> bool:
+    """Whether kube-proxy of another cluster has its rules here. To be asked when ours are gone."""
+    return ":KUBE-SERVICES " in _quietly("iptables-save", "--table", "nat")
+
+
 def remove() -> None:
     """Removes all of it. The cluster's processes must have ended."""
     _containers()
     _mounts()
-    _quietly("ip", "link", "delete", BRIDGE)
-    for family in ("iptables", "ip6tables"):
-        _chains(family)
+    # Chains of these names may be another cluster's; ours are there only as long as our bridge is, which so goes last.
+    if Path("/sys/class/net", BRIDGE).exists():
+        for family in ("iptables", "ip6tables"):
+            _chains(family)
+        _quietly("ip", "link", "delete", BRIDGE)
     _files()
 
 

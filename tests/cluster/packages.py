@@ -25,20 +25,17 @@ PROGRAMS = {
 }
 
 
+ANOTHER_CLUSTER = "name a cluster of your own with CLUSTER_KUBECONFIG=path."
+
+
 def refuse_wrong_machine() -> None:
     """Raises StepError unless this is Linux, and root asks."""
+    what = "The test cluster cannot run here"
     if platform.system() != "Linux":
-        raise StepError(
-            "The test cluster cannot run here",
-            f"it needs Linux and this is {platform.system()}.",
-            "Name a cluster of your own with CLUSTER_KUBECONFIG=path.",
-        )
+        raise StepError(what, f"it needs Linux and this is {platform.system()}.", f"N{ANOTHER_CLUSTER[1:]}")
     if os.geteuid() != 0:
-        raise StepError(
-            "The test cluster cannot run here",
-            "it starts containers and a kubelet, which only root may.",
-            "Run it as root, or name a cluster of your own with CLUSTER_KUBECONFIG=path.",
-        )
+        why = "it starts containers and a kubelet, which only root may."
+        raise StepError(what, why, f"Run it as root, or {ANOTHER_CLUSTER}")
 
 
 def install_missing() -> None:

@@ -37,7 +37,10 @@ def run(
     """Runs a command with its output in `log`; a failure is a StepError with the last line written."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        code = subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            code = subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        except FileNotFoundError:
+            raise StepError(f"{argv[0]} is missing", "it is not on PATH.", todo) from None
     if code:
         raise StepError(f"{Path(argv[0]).name} {argv[1]} failed", f"{last_line(log)}.", todo, log)
 
