@@ -11,7 +11,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils import outcome
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection, names_cluster
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ReleaseFailed
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Subject, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Subject
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
@@ -71,8 +71,6 @@ def carried_out(name: str, api: Api, work: Callable[[], Outcome]) -> dict[str, A
     try:
         result = outcome.of_deploy(name, api.namespace, work())
     except ReleaseFailed as error:
-        if isinstance(error.result.get("verification"), Verification):
-            error.result["verification"] = outcome.of_verification(error.result["verification"])
         error.result["requests"] = api.requests
         raise
     return result | {"requests": api.requests}

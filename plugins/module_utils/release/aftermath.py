@@ -104,7 +104,6 @@ def _failure(engine: Engine, operation: record.Operation, head: record.Head, lef
         first.get("hint") or "Correct the cause and deploy again",
         result={
             "failure": first,
-            "verification": engine.attempt.verification,
             "rolled_back_to": operation.revision if went_back else None,
             "timings": engine.attempt.timings,
             "current_revision": head.current.revision if head.current else None,

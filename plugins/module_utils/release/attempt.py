@@ -144,7 +144,7 @@ class Attempt:
             pod, check = wrong
             sentence = f"{pod} does not serve: {check.detail}"
             cause = Cause(id=f"{check.name}_failed", sentence=sentence, cure="Read its log", object=f"Pod/{pod}")
-            raise Bad("verification", cause, self.verification)
+            raise Bad("verification", cause)
 
     def _row(self, head: record.Head, operation: record.Operation, definition: Definition) -> record.Row:
         deployments = (body for body in definition.objects if body["kind"] == "Deployment")

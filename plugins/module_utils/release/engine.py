@@ -114,6 +114,7 @@ class Engine:
         try:
             head = self.attempt.carry_out(head, operation, plan)
         except Bad as bad:
+            self.attempt.lap("rollout")
             head, operation = history.failed(head, operation, bad.evidence, now=now())
             self.lease.save(head)  # the evidence first
             aftermath.settle(self, head, operation)

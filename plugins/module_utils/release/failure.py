@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import sentence
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause
 
 
 class Bad(Exception):
     """`verdict`: the class of the finding (contract, named_cause, repetition, silence, verification)."""
 
-    def __init__(self, verdict: str, cause: Cause, verification: Verification | None = None) -> None:
+    def __init__(self, verdict: str, cause: Cause) -> None:
         super().__init__(cause.sentence)
-        self.verdict, self.cause, self.verification = verdict, cause, verification or Verification()
+        self.verdict, self.cause = verdict, cause
 
     @property
     def evidence(self) -> dict[str, Any]:
