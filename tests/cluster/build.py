@@ -39,7 +39,7 @@ def kubernetes() -> Path:
     with step(f"build Kubernetes {KUBERNETES_VERSION} (minutes; cached)"):
         CACHE.mkdir(parents=True, exist_ok=True)
         temporary = binary.with_name(f"{binary.name}.{os.getpid()}")
-        build: list[str | Path] = [go, "build", "-trimpath", "-ldflags", _linker_flags(), "-o", temporary, "."]
+        build: list[str | Path] = [go, "build", "-buildvcs=false", "-trimpath", "-ldflags", _linker_flags(), "-o", temporary, "."]
         run(build, cwd=SOURCES, log=LOGS / "go-build.log", todo="Read the log.", env=_environment())
         os.replace(temporary, binary)
     return binary

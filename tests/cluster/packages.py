@@ -46,7 +46,7 @@ def install_missing() -> None:
     todo = f"Install them by hand: {' '.join(missing)}."
     if shutil.which("apt-get") is None:
         raise StepError("Programs are missing", "this machine has no apt-get to install them with.", todo)
-    with step(f"install {', '.join(missing)}"[:57]):
+    with step(f"install {', '.join(missing)}"[:61]):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         # A foreign package source that is out of reach fails the update although Debian's own was read; the
         # installation then tells what is really missing.

@@ -21,7 +21,7 @@ class StepError(Exception):
 @contextlib.contextmanager
 def step(name: str) -> Iterator[None]:
     """Prints `name ... seconds` around the block; the name is there before a long step begins."""
-    print(f"  {name:<58}", end="", flush=True)
+    print(f"  {name:<62}", end="", flush=True)
     begun = time.monotonic()
     try:
         yield
