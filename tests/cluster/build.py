@@ -39,8 +39,14 @@ def kubernetes() -> Path:
     with step(f"build Kubernetes {KUBERNETES_VERSION} (minutes; cached)"):
         CACHE.mkdir(parents=True, exist_ok=True)
         temporary = binary.with_name(f"{binary.name}.{os.getpid()}")
-        build: list[str | Path] = [go, "build", "-buildvcs=false", "-trimpath", "-ldflags", _linker_flags(), "-o", temporary, "."]
-        run(build, cwd=SOURCES, log=LOGS / "go-build.log", todo="Read the log.", env=_environment())
+        build: list[str | Path] = [go, "build", "-buildvcs=false", "-trimpath", "-ldflags", _linker_flags()]
+        run(
+            [*build, "-o", temporary, "."],
+            cwd=SOURCES,
+            log=LOGS / "go-build.log",
+            todo="Read the log.",
+            env=_environment(),
+        )
         os.replace(temporary, binary)
     return binary
 
