@@ -228,11 +228,11 @@ def test_stamping_adds_exactly_what_it_says() -> None:
     digest = server["spec"]["template"]["metadata"].pop("annotations")
     assert digest == {names.POD_TEMPLATE_DIGEST: names.digest(definition.objects[1]["spec"]["template"], 12)}
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    assert server == deployment(strategy=strategy) | {"metadata": service["metadata"]}
+    assert server == deployment(strategy=strategy, progressDeadlineSeconds=1200) | {"metadata": service["metadata"]}
 
 
 def test_stamping_keeps_what_is_there() -> None:
-    body = deployment(strategy={"type": "Recreate"})
+    body = deployment(strategy={"type": "Recreate"}, progressDeadlineSeconds=90)
     body["metadata"] |= {"labels": {"team": "search"}, "annotations": {"note": "n"}}
     body["spec"]["template"]["metadata"] = {"annotations": {"vllm.ai-aas/model": "m"}}
     definition = define("x", "system", [body])
@@ -243,7 +243,7 @@ def test_stamping_keeps_what_is_there() -> None:
         "vllm.ai-aas/model",
         names.POD_TEMPLATE_DIGEST,
     }
-    assert server["spec"]["strategy"] == {"type": "Recreate"}
+    assert (server["spec"]["strategy"], server["spec"]["progressDeadlineSeconds"]) == ({"type": "Recreate"}, 90)
     assert definition.objects[0]["metadata"]["labels"] == {"team": "search"}
 
 

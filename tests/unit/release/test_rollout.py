@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import (
+    Failed,
     Observation,
     Ready,
     Waiting,
@@ -52,13 +54,21 @@ def replica_set(uid: str = "new", owner: str = "deployment", *, failure: str = "
     }
 
 
-def pod(name: str = "p", owner: str = "new", *, ready: bool = True, deleting: bool = False, **container: Any) -> Object:
+def pod(
+    name: str = "p",
+    owner: str = "new",
+    *,
+    ready: bool = True,
+    deleting: bool = False,
+    node: str = "gpu-a",
+    **container: Any,
+) -> Object:
     """A pod with one container; its status is running unless it is given."""
     status = {"name": "vllm", "ready": ready, "state": {"running": {"startedAt": STARTED}}} | container
     deletion = {"deletionTimestamp": STARTED} if deleting else {}
     return {
-        "metadata": {"name": name, "ownerReferences": owned_by(owner)} | deletion,
-        "spec": {"nodeName": "gpu-a", "containers": [CONTAINER]},
+        "metadata": {"name": name, "uid": f"uid of {name}", "ownerReferences": owned_by(owner)} | deletion,
+        "spec": {"nodeName": node, "containers": [CONTAINER]},
         "status": {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": str(ready)}],
@@ -85,10 +95,11 @@ LOADING = pod("p", ready=False)
 
 
 def seen(body: Object, *pods: Object, replica_set: Object | None = replica_set()) -> Observation:  # noqa: B008 - never changed
-    return Observation(deployment=body, replica_set=replica_set, pods=pods, now=NOW)
+    return Observation(deployment=body, replica_set=replica_set, pods=pods, deaths=doom.with_deaths({}, pods), now=NOW)
 
 
-def names(answer: Ready | Waiting) -> list[str] | str:
+def names(answer: Ready | Waiting | Failed) -> list[str] | str:
+    assert not isinstance(answer, Failed), answer
     return [body["metadata"]["name"] for body in answer.pods] if isinstance(answer, Ready) else answer.text
 
 
@@ -159,6 +170,46 @@ def test_judge(observation: Observation, answer: list[str] | str) -> None:
     assert names(judge(observation, generation=2)) == answer
 
 
+def missing(name: str, **more: Any) -> Object:
+    return waiting(name, reason="ErrImagePull", message="v:2: not found", **more)
+
+
+CREATING = waiting("q", reason="ContainerCreating")
+
+
+@pytest.mark.parametrize(
+    ("observation", "failed"),
+    [
+        pytest.param(seen(deployment(ready=0), missing("p")), True, id="the only pod"),
+        pytest.param(seen(deployment(2, ready=0), missing("p"), missing("q")), True, id="all pods"),
+        pytest.param(
+            seen(deployment(2, ready=0), missing("p"), CREATING), False, id="one of two may be its node's fault"
+        ),
+        pytest.param(
+            seen(deployment(3, ready=0), missing("p"), missing("r", node="gpu-b"), CREATING), True, id="two nodes"
+        ),
+        pytest.param(
+            seen(deployment(3, ready=0), missing("p"), missing("r"), CREATING), False, id="two pods of one node"
+        ),
+        pytest.param(seen(deployment(), pod(), missing("old", owner="old")), False, id="a pod of the old ReplicaSet"),
+        pytest.param(seen(deployment(ready=0), missing("p", deleting=True)), False, id="a pod that is being deleted"),
+        pytest.param(
+            seen(
+                deployment(),
+                replica_set=replica_set(failure='pods "x" is forbidden: violates PodSecurity "restricted"'),
+            ),
+            True,
+            id="no pod can be made",
+        ),
+        pytest.param(
+            seen(deployment(), replica_set=replica_set(failure="exceeded quota")), False, id="a quota may change"
+        ),
+    ],
+)
+def test_no_waiting_will_help(observation: Observation, failed: bool) -> None:
+    assert isinstance(judge(observation, generation=2), Failed) is failed
+
+
 def test_conditions_of_the_deployment_are_not_listened_to() -> None:
     body = deployment()
     body["status"]["conditions"] = [
@@ -170,7 +221,9 @@ def test_conditions_of_the_deployment_are_not_listened_to() -> None:
 
 def test_the_state_is_news_only_when_something_happens() -> None:
     def state(*pods: Object, at: datetime = NOW) -> str:
-        observation = Observation(deployment=deployment(2, ready=0), replica_set=replica_set(), pods=pods, now=at)
+        observation = Observation(
+            deployment=deployment(2, ready=0), replica_set=replica_set(), pods=pods, deaths={}, now=at
+        )
         answer = judge(observation, generation=2)
         assert isinstance(answer, Waiting)
         return answer.state

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When there is nothing to do, and in which order there is something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
+    Action,
+    Key,
+    Plan,
+    Step,
+    key_of,
+    rank,
+    untouched,
+    waves,
+)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import Current, Head, Item
+from ansible_collections.ai_aas.vllm.tests.unit.release.heads import operation
+
+Object = dict[str, Any]
+Live = dict[Key, Object]
+
+
+def live_object(kind: str, api_version: str = "v1", **spec: Any) -> Object:
+    fields = {"f:spec": {f"f:{name}": {} for name in spec}}
+    ledger = [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}]
+    metadata = {"name": "x", "uid": f"uid of {kind}", "managedFields": ledger}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def objects() -> Live:
+    bodies = (live_object("Service", type="ClusterIP"), live_object("Deployment", "apps/v1", replicas=2))
+    return {key_of(body): body for body in bodies}
+
+
+SERVICE, DEPLOYMENT = objects()
+
+
+def head() -> Head:
+    items = tuple(
+        Item(
+            api_version=key[0], kind=key[1], name=key[2], uid=body["metadata"]["uid"], digest=live_digest(body), since=1
+        )
+        for key, body in objects().items()
+    )
+    return Head(release_uid="u", next=2, current=Current(revision=1, digest="d"), inventory=items)
+
+
+def test_an_untouched_release() -> None:
+    assert untouched(head(), "d", objects())
+
+
+@pytest.mark.parametrize(
+    ("known", "digest"),
+    [
+        pytest.param(head(), "e", id="another definition"),
+        pytest.param(replace(head(), current=None), "d", id="nothing committed"),
+        pytest.param(replace(head(), operation=operation(2)), "d", id="an operation was cut short"),
+        pytest.param(
+            replace(head(), inventory=tuple(replace(item, doomed=True) for item in head().inventory)),
+            "d",
+            id="something is still to be pruned",
+        ),
+    ],
+)
+def test_the_head_is_a_reason_to_look_closer(known: Head, digest: str) -> None:
+    assert not untouched(known, digest, objects())
+
+
+def gone(live: Live) -> None:
+    del live[SERVICE]
+
+
+def recreated(live: Live) -> None:
+    live[SERVICE]["metadata"]["uid"] = "another"
+
+
+def edited(live: Live) -> None:
+    live[DEPLOYMENT]["spec"]["replicas"] = 1
+
+
+def taken(live: Live) -> None:
+    live[DEPLOYMENT]["metadata"]["managedFields"] = []
+
+
+def moved(live: Live) -> None:
+    live[("apps/v2", "Deployment", "x")] = live.pop(DEPLOYMENT)
+
+
+def added_to(live: Live) -> None:
+    entry = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+    live[DEPLOYMENT]["metadata"]["managedFields"].append(entry)
+
+
+@pytest.mark.parametrize("change", [gone, recreated, edited, taken, moved, added_to])
+def test_a_changed_object_is_a_reason_to_look_closer(change: Callable[[Live], None]) -> None:
+    live = objects()
+    change(live)
+    assert not untouched(head(), "d", live)
+
+
+def test_what_is_not_ours_is_no_reason() -> None:
+    live = objects()
+    live[DEPLOYMENT]["spec"]["paused"] = True
+    live[("v1", "ConfigMap", "somebody's")] = live_object("ConfigMap")
+    assert untouched(head(), "d", live)
+
+
+def step(kind: str, action: Action = Action.UPDATE) -> Step:
+    return Step(action=action, body={"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}})
+
+
+ORDER = [
+    "ServiceAccount Role RoleBinding ConfigMap PersistentVolumeClaim NetworkPolicy PodDisruptionBudget".split(),
+    ["Service"],
+    ["Deployment"],
+    ["ServiceMonitor", "PrometheusRule", "HorizontalPodAutoscaler", "HTTPRoute"],
+]
+
+
+def test_pods_come_after_what_they_need_and_before_what_watches_them() -> None:
+    steps = [step(kind) for wave in ORDER for kind in wave]
+    in_order = [[each.body["kind"] for each in wave] for wave in waves(reversed(steps))]
+    assert [set(wave) for wave in in_order] == [set(wave) for wave in ORDER]
+    assert [wave[0].body["kind"] for wave in waves(steps, reverse=True)] == [wave[0] for wave in reversed(ORDER)]
+
+
+def test_empty_waves_are_left_out() -> None:
+    assert [len(wave) for wave in waves([step("Deployment"), step("ConfigMap"), step("Role")])] == [2, 1]
+    assert waves([]) == []
+
+
+def test_rank_grows_with_the_waves() -> None:
+    assert rank("ConfigMap") < rank("Service") < rank("Deployment") < rank("ServiceMonitor") == rank("Unheard")
+
+
+@pytest.mark.parametrize(
+    ("actions", "summary", "changes"),
+    [
+        ([], "nothing to do", False),
+        ([Action.CREATE, Action.CREATE], "2 to create", True),
+        ([Action.UNCHANGED, Action.UPDATE, Action.CREATE], "1 to create, 1 to update, 1 unchanged", True),
+        ([Action.UNCHANGED], "1 unchanged", False),
+        ([Action.SKIP], "1 left out (the cluster does not serve their kind)", False),
+    ],
+)
+def test_the_summary_counts_the_steps(actions: list[Action], summary: str, changes: bool) -> None:
+    plan = Plan(steps=tuple(step("Service", action) for action in actions))
+    assert (plan.summary, plan.changes) == (summary, changes)
