@@ -24,6 +24,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
     Key,
     Plan,
     Step,
+    inventory,
     key_of,
     left_over,
     untouched,
@@ -190,6 +191,7 @@ class Engine:
         self.attempt.lap("plan")
         same = head.current is not None and head.current.digest == definition.digest
         if same and not plan.changes and not head.operation and self._proven(head) and serving(live):
+            self._settle_digests(head, plan)
             return self._outcome(plan, head, changed=False)
         self.wishes.console(f"plan: {plan.summary}")
         for note in (note for step in plan.steps for note in step.notes):
@@ -201,6 +203,16 @@ class Engine:
         operation = self.operation(request, "repair" if same else request.kind, revision, definition.digest, head)
         operation = replace(operation, target=target.revision if target else None)
         return self.carry_out(head, operation, definition, plan)
+
+    def _settle_digests(self, head: record.Head, plan: Plan) -> None:
+        """Objects that were touched without being changed (somebody filled an empty map of ours, a scaler took a number)
+        are remembered as they are now, so that the next run need not look closer again."""
+        known = {item.key: item for item in head.inventory}
+        live = {step.key: step.live for step in plan.steps if step.live}
+        items = inventory(plan.steps, live, known, head.next)
+        fresh = replace(head, inventory=tuple({item.key: item for item in (*head.inventory, *items)}.values()))
+        if fresh != head and not self.wishes.check_mode:
+            self.lease.save(fresh)
 
     def _proven(self, head: record.Head) -> bool:
         """Nothing is left to prove: the current revision is verified, or nobody asks for that."""
