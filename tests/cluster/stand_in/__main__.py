@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         shutdown.leave(1)
     while switches.never_ready:
         time.sleep(1)
+    signals.loading = False  # before anybody can connect, and then send a signal
     _listen(server, chosen.host or "0.0.0.0", chosen.port)  # noqa: S104 - as vLLM does
-    signals.loading = False
     shutdown.serve_until_the_end(engine, signals, server.close_listener, chosen.shutdown_timeout, version)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 BUCKETS: dict[str, tuple[float, ...]] = {
     "latency": (0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680),
@@ -55,16 +56,16 @@ class Family:
             yield {**base, **dict(zip(self.labels, values, strict=True))}
 
 
-def _gauge(name: str, text: str, **more: object) -> Family:
-    return Family("gauge", f"vllm:{name}", text, **more)  # type: ignore[arg-type]
+def _gauge(name: str, text: str, **more: Any) -> Family:
+    return Family("gauge", f"vllm:{name}", text, **more)
 
 
-def _counter(name: str, text: str, **more: object) -> Family:
-    return Family("counter", f"vllm:{name}", text, **more)  # type: ignore[arg-type]
+def _counter(name: str, text: str, **more: Any) -> Family:
+    return Family("counter", f"vllm:{name}", text, **more)
 
 
-def _histogram(name: str, buckets: str, text: str, **more: object) -> Family:
-    return Family("histogram", f"vllm:{name}", f"Histogram of {text}.", buckets, **more)  # type: ignore[arg-type]
+def _histogram(name: str, buckets: str, text: str, **more: Any) -> Family:
+    return Family("histogram", f"vllm:{name}", f"Histogram of {text}.", buckets, **more)
 
 
 REASONS = ("stop", "length", "abort", "error", "repetition")

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 # More than this is not allocated to be killed for it: the memory limits of real model servers exceed a test machine.
 LARGEST_OOM = 2 * 1024**3
@@ -48,7 +49,7 @@ class Faults:
 
 def read(environment: Mapping[str, str]) -> Faults:
     """The switches that are set. One that does not exist is refused: it would silently test nothing."""
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     known = {f"STAND_IN_{field.name.upper()}": field for field in fields(Faults)}
     for name, text in environment.items():
         if not name.startswith("STAND_IN_") or name == "STAND_IN_VERSION":
@@ -56,12 +57,12 @@ def read(environment: Mapping[str, str]) -> Faults:
         if name not in known:
             raise SystemExit(f"{name} is no switch of the stand-in. There are: {', '.join(sorted(known))}.")
         field = known[name]
-        kind = type(field.default)
+        kind: Any = type(field.default)
         try:
-            values[field.name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)  # type: ignore[misc]
+            values[field.name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)
         except ValueError:
             raise SystemExit(f"{name} must be a {kind.__name__}, not {text!r}.") from None
-    faults = Faults(**values)  # type: ignore[arg-type]
+    faults = Faults(**values)
     if faults.crash_log:
         log_text(faults.crash_log)
     return faults
