@@ -7,7 +7,6 @@ The stand-in server's images are a Debian with Python (cached) under a thin laye
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from .steps import run, step
 
 REPOSITORY = "vllm/vllm-openai"
 VERSIONS = {"v0.33.0": ("v0.33.0", "latest"), "v0.10.2": ("v0.10.2",)}
-PUBLISHED = STATE / "images.json"
+PUBLISHED = STATE / "images"
 STAND_IN = SOURCE / "stand_in"
 LOG_FILES = SOURCE.parent / "fixtures" / "vllm-logs"
 LIBRARY = "usr/lib/python3/dist-packages/stand_in"
@@ -39,8 +38,9 @@ DEBIAN = (
 
 
 def prepare() -> None:
-    """Makes what takes long (a Debian with Python), before a running cluster is stopped."""
-    _debian()
+    """Makes what takes long and will be needed (a Debian with Python), before a running cluster is stopped."""
+    if not _is_published():
+        _debian()
 
 
 def import_pause() -> None:
@@ -55,9 +55,9 @@ def import_pause() -> None:
 
 def publish() -> None:
     """Pushes the stand-in's images if their sources have changed since, and makes kubelet pull them again."""
-    key = _key()
-    if PUBLISHED.exists() and REGISTRY_STORAGE.exists() and json.loads(PUBLISHED.read_text()) == key:
+    if _is_published():
         return
+    prepare()
     with step("push the stand-in's images to the registry"):
         PUBLISHED.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def publish() -> None:
                 write_stand_in(archive, version)
                 for tag in tags:
                     _push(archive, tag)
-        PUBLISHED.write_text(json.dumps(key))
+        PUBLISHED.write_text(_key())
 
 
 def _push(archive: Path, tag: str) -> None:
@@ -112,12 +112,16 @@ def _sources() -> Iterator[tuple[str, File]]:
     yield "usr/local/bin/vllm", File(content=starter, mode=0o755)
 
 
-def _key() -> dict[str, str]:
+def _is_published() -> bool:
+    return PUBLISHED.exists() and REGISTRY_STORAGE.exists() and PUBLISHED.read_text() == _key()
+
+
+def _key() -> str:
     digest = hashlib.sha256()
     for name, file in _sources():
         digest.update(f"{name} {file.mode} {len(file.content)} ".encode() + file.content)
     digest.update(Path(__file__).read_bytes())
-    return {"sources": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def _debian() -> Path:
