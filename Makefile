@@ -76,7 +76,7 @@ types: env ## mypy --strict
 	$(timed) types mypy -p $(package).plugins -p $(package).tests.cluster
 
 unit: env ## pure functions and the role's templates
-	$(timed) unit pytest tests/unit
+	$(timed) unit pytest --numprocesses auto tests/unit
 
 rules: env ## the house rules
 	$(timed) rules pytest tests/rules
