@@ -36,6 +36,7 @@ PURE = (
     "module_utils.serving",
 )
 IMPURE = (
+    "module_utils.release.aftermath",
     "module_utils.release.apply",
     "module_utils.release.attempt",
     "module_utils.release.engine",
