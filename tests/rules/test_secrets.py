@@ -13,7 +13,7 @@ from ansible_collections.ai_aas.vllm.tests.rules.checkout import ROOT, below, fi
 
 # As their issuers shape them: Hugging Face, OpenAI and those who copied it, AWS, PEM.
 CREDENTIAL = re.compile(
-    r"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"\bhf_[A-Za-z0-9]{30,}|\bsk-(?=[\w-]*\d)[\w-]{20,}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 FOR_A_CREDENTIAL = re.compile(r"password|passwd|token|secret|credential|api_key|access_key|private_key", re.IGNORECASE)
 # The name of a Secret and of a key in it are references, which is how a server gets its credentials.
@@ -40,7 +40,9 @@ def test_no_variable_for_a_credential_has_a_value() -> None:
             assert with_value(yaml.safe_load(text(path)) or {}) == [], path
 
 
-@pytest.mark.parametrize("planted", ["hf_" + "a" * 34, "AKIA" + "A" * 16, "-----BEGIN EC PRIVATE" + " KEY-----"])
+@pytest.mark.parametrize(
+    "planted", ["hf_" + "a" * 34, "sk-proj-" + "a1" * 10, "AKIA" + "A" * 16, "-----BEGIN EC PRIVATE" + " KEY-----"]
+)
 def test_a_credential_is_found(planted: str) -> None:
     assert CREDENTIAL.search(f"token: {planted}")
 
