@@ -9,16 +9,16 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 
 REQUIREMENTS = ("cluster", "image_tag", "image_digest", "model_revision", "replicas")
 
-_VERIFICATION: dict[str, Any] = {
+_QUESTIONS: dict[str, Any] = {
     "type": "dict",
     "default": {},
     "options": {
-        "enabled": {"type": "bool", "default": True},
         "prompt": {"type": "str", "default": "Hello"},
         "request_timeout": {"type": "int", "default": 60},
     },
     "apply_defaults": True,
 }
+_VERIFICATION = _QUESTIONS | {"options": {"enabled": {"type": "bool", "default": True}} | _QUESTIONS["options"]}
 
 # What every operation that makes a revision takes.
 _REVISION: dict[str, Any] = AUTH_ARG_SPEC | {
@@ -52,3 +52,27 @@ RELEASE: dict[str, Any] = {
 }
 
 ROLLBACK: dict[str, Any] = {"argument_spec": _REVISION | {"revision": {"type": "int"}}}
+
+INFO: dict[str, Any] = {
+    "argument_spec": AUTH_ARG_SPEC
+    | {
+        "name": {"type": "str"},
+        "namespace": {"type": "str", "required": True},
+        "revision": {"type": "int"},
+        "include_pods": {"type": "bool", "default": False},
+        "include_definition": {"type": "bool", "default": False},
+        "include_drift": {"type": "bool", "default": False},
+        "setting_names": {"type": "dict", "default": {}},
+    },
+    "required_by": {"revision": ["name"]},
+}
+
+HEALTH: dict[str, Any] = {
+    "argument_spec": AUTH_ARG_SPEC
+    | {
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str", "required": True},
+        "verification": _QUESTIONS,
+        "setting_names": {"type": "dict", "default": {}},
+    },
+}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known about releases. Only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CONFIG_MAP, Api, in_parallel
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, names, record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import define, stamped
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.drift import Drift, drifted
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overview import (
+    last_write,
+    overview,
+    ready,
+    release_of,
+)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, key_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
+
+DEPLOYMENT = Kind("apps/v1", "Deployment")
+
+
+def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """The result of vllm_release_info. Raises CollectionError."""
+    api = Api(Connection(params, caller.environ), params["namespace"])
+    name, revision = params["name"], params["revision"]
+    heads = {release_of(body): (record.load(body["data"]["head"]), last_write(body)) for body in _heads(api, name)}
+    if revision is not None and name not in heads:
+        raise Refused(
+            f"Revision {revision} of {name} cannot be had",
+            f"There is no release {name} in namespace {api.namespace}",
+            "Correct the name or the namespace",
+        )
+    releases = {
+        release: {"name": release, "namespace": api.namespace} | overview(head, written)
+        for release, (head, written) in heads.items()
+    }
+    if revision is not None:
+        releases[name]["history"] = [asdict(_row(heads[name][0], revision))]
+    if params["include_definition"]:
+        for release, (head, _written) in heads.items():
+            releases[release]["definition"] = _definition(api, release, head, revision)
+    if params["include_pods"] and heads:
+        deployments = api.list(DEPLOYMENT, _selector(name))
+        for release, told in releases.items():
+            told["pods"] = ready([body for body in deployments if release_of(body) == release])
+    if params["include_drift"]:
+        live = _live(api, name, [head for head, _written in heads.values()])
+        for release, (head, _written) in heads.items():
+            releases[release]["drift"] = [asdict(drift) for drift in _drift(api, release, head, live)]
+    return {"changed": False, "releases": list(releases.values()), "requests": api.requests}
+
+
+def _heads(api: Api, name: str | None) -> list[Object]:
+    """One request, however many releases there are."""
+    if name is None:
+        return sorted(api.list(CONFIG_MAP, f"{names.RECORD}=head"), key=release_of)
+    try:
+        return [api.get(CONFIG_MAP, Store(api, name).name)]
+    except NotFound:
+        return []
+
+
+def _row(head: record.Head, revision: int) -> record.Row:
+    row = head.row(revision)
+    if row is None:
+        raise Refused(f"There is no revision {revision}", history.choices(head), "Name one of these revisions")
+    return row
+
+
+def _definition(api: Api, release: str, head: record.Head, revision: int | None) -> list[Object] | None:
+    """The recorded objects of a revision, of the current one without a number; None where nothing is released."""
+    revision = revision or (head.current.revision if head.current else None)
+    return None if revision is None else list(Store(api, release).read_record(revision)["definition"])
+
+
+def _live(api: Api, name: str | None, heads: Iterable[record.Head]) -> dict[Key, Object]:
+    """The labelled objects of the kinds that are in some inventory: one request for each kind."""
+    kinds = {Kind(item.api_version, item.kind) for head in heads for item in head.inventory}
+    found = in_parallel(lambda kind: _listed(api, kind, name), sorted(kinds, key=str))
+    return {key_of(body): body for bodies in found for body in bodies}
+
+
+def _listed(api: Api, kind: Kind, name: str | None) -> list[Object]:
+    try:
+        return api.list(kind, _selector(name))
+    except NotFound:  # its CustomResourceDefinition is gone, and all objects with it
+        return []
+
+
+def _drift(api: Api, release: str, head: record.Head, live: Mapping[Key, Object]) -> list[Drift]:
+    """What is not as it was applied. An object that is not in the lists, and the record of a release that has changed,
+    cost a request each."""
+    there = {item: live.get(item.key) or _by_name(api, item) for item in head.inventory if not item.doomed}
+    changed = any(body and live_digest(body) != item.digest for item, body in there.items())
+    wanted: dict[Key, Object] = {}
+    if changed and head.current:
+        objects = Store(api, release).read_record(head.current.revision)["definition"]
+        wanted = {key_of(body): body for body in stamped(define(release, api.namespace, objects), head.release_uid)}
+    found = [drifted(item, body, wanted.get(item.key)) for item, body in there.items()]
+    return [drift for drift in found if drift]
+
+
+def _by_name(api: Api, item: record.Item) -> Object | None:
+    try:
+        return api.get(Kind(item.api_version, item.kind), item.name)
+    except NotFound:
+        return None
+
+
+def _selector(name: str | None) -> str:
+    return names.RELEASE if name is None else f"{names.RELEASE}={name}"

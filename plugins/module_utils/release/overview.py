@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be known about a release at a glance. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import Head, Row
+
+UNDER_WAY = {"deploy": "deploying", "repair": "repairing", "rollback": "rolling back", "remove": "removing"}
+
+
+def overview(head: Head, written: str) -> dict[str, Any]:
+    """The state of a release and its history, as JSON. `written`: when the head was written last, RFC 3339.
+
+    `revision` is the one that `state` speaks of, `current` the one that was committed last; they differ while an
+    operation is under way and after one that failed."""
+    current = head.row(head.current.revision) if head.current else None
+    state, about, since = _state(head, current, written)
+    shown = current or about
+    operation = head.operation
+    return {
+        "state": state,
+        "revision": about.revision if about else None,
+        "current": current.revision if current else None,
+        "verified": bool(current and current.verified),
+        "since": since,
+        "image": shown.image if shown else "",
+        "model": shown.model if shown else "",
+        "model_revision": shown.model_revision if shown else "",
+        "failure": about.failure if about else None,
+        "operation": {
+            "kind": operation.kind,
+            "revision": operation.revision,
+            "phase": operation.phase,
+            "holder": str(operation.holder),
+            "heartbeat": written,
+        }
+        if operation
+        else None,
+        "history": [asdict(row) for row in head.history],
+    }
+
+
+def ready(deployments: list[Object]) -> dict[str, int]:
+    """How many pods of the newest template are ready, and how many there should be."""
+    return {
+        "ready": sum((body.get("status") or {}).get("readyReplicas", 0) for body in deployments),
+        "wanted": sum(body["spec"].get("replicas", 1) for body in deployments),
+    }
+
+
+def last_write(body: Object) -> str:
+    """When an object was written last, RFC 3339; empty if it does not say."""
+    return max((entry.get("time") or "" for entry in body["metadata"].get("managedFields") or []), default="")
+
+
+def release_of(body: Object) -> str:
+    """The name of the release that an object, a head or a record belongs to; empty for none."""
+    labels = body["metadata"].get("labels") or {}
+    return str(labels.get(names.RECORD_OF) or labels.get(names.RELEASE) or "")
+
+
+def _state(head: Head, current: Row | None, written: str) -> tuple[str, Row | None, str]:
+    """A word, the row that it speaks of, and since when it is so."""
+    newest = head.history[0] if head.history else None
+    operation = head.operation
+    if operation and operation.phase != "tidy":
+        row = head.row(operation.revision) or current
+        return UNDER_WAY[operation.kind], row, row.started if row and operation.kind != "remove" else written
+    if newest and newest.state in ("failed", "interrupted"):
+        return newest.state, newest, newest.finished or newest.started
+    if current:
+        return "running", current, current.finished
+    return "removed", newest, written
