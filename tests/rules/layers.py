@@ -39,6 +39,7 @@ IMPURE = (
     "module_utils.release.aftermath",
     "module_utils.release.apply",
     "module_utils.release.attempt",
+    "module_utils.release.clock",
     "module_utils.release.engine",
     "module_utils.release.follow",
     "module_utils.release.lock",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
@@ -15,8 +16,9 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Check, Object, Subject, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier, as_it_is
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.clock import now
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad, now
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import (
     REPLICA_SET,
     Follower,
@@ -106,8 +108,8 @@ class Attempt:
                 deployment["spec"].get("minReadySeconds") == gate.seconds(body) != body["spec"].get("minReadySeconds")
             )
             hooks = Hooks(
-                ask=lambda pods, body=body: self._ask(body, pods, revision),  # type: ignore[misc]
-                open_gate=(lambda live, body=body: self._open(applier, body, live, revision)) if closed else None,  # type: ignore[misc]
+                ask=partial(self._ask, body, revision),
+                open_gate=partial(self._open, applier, body, revision) if closed else None,
                 pause=self.lease.pause,
                 tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
             )
@@ -125,11 +127,11 @@ class Attempt:
             return False
         return not gate.comes_back(step.body, self.api.list(REPLICA_SET, label_selector(step.body)))
 
-    def _open(self, applier: Applier, body: Object, live: Object, revision: int) -> Object:
+    def _open(self, applier: Applier, body: Object, revision: int, live: Object) -> Object:
         self.wishes.console(f"revision {revision}: the first pod has answered, the others follow")
         return applier.apply_one(self.planner.step(body, live), as_it_is)
 
-    def _ask(self, deployment: Object, pods: list[Object], revision: int) -> None:
+    def _ask(self, deployment: Object, revision: int, pods: list[Object]) -> None:
         """Raises Bad when one of the pods does not serve."""
         self.images |= {status["imageID"] for pod in pods for status in pod["status"]["containerStatuses"]}
         verify = self.wishes.verify

@@ -16,9 +16,10 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import aftermath, history, lock, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.attempt import Attempt, contents
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.clock import now
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, define, stamped
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad, now
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
     Action,
     Key,
@@ -116,7 +117,7 @@ class Engine:
             head = self.attempt.carry_out(head, operation, plan)
         except Bad as bad:
             self.attempt.lap("rollout")
-            head, operation = history.failed(head, operation, bad.evidence, now=now())
+            head, operation = history.failed(head, operation, bad.evidence(now()), now=now())
             self.lease.save(head)  # the evidence first
             aftermath.settle(self, head, operation)
         seconds = duration(sum(self.attempt.timings.values()))
@@ -205,8 +206,8 @@ class Engine:
         return self.carry_out(head, operation, definition, plan)
 
     def _settle_digests(self, head: record.Head, plan: Plan) -> None:
-        """Objects that were touched without being changed (somebody filled an empty map of ours, a scaler took a number)
-        are remembered as they are now, so that the next run need not look closer again."""
+        """Objects that were touched without being changed (somebody filled an empty map of ours, a scaler took a
+        number) are remembered as they are now, so that the next run need not look closer again."""
         known = {item.key: item for item in head.inventory}
         live = {step.key: step.live for step in plan.steps if step.live}
         items = inventory(plan.steps, live, known, head.next)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import sentence
@@ -17,9 +16,8 @@ class Bad(Exception):
         super().__init__(cause.sentence)
         self.verdict, self.cause = verdict, cause
 
-    @property
-    def evidence(self) -> dict[str, Any]:
-        """As in the module's result and in the history row."""
+    def evidence(self, now: str) -> dict[str, Any]:
+        """As in the module's result and in the history row; first seen `now`."""
         cause = self.cause
         return {
             "class": self.verdict,
@@ -32,10 +30,5 @@ class Bad(Exception):
             "reason": cause.reason,
             "exit_code": cause.exit_code,
             "log": cause.message,
-            "first_seen": now(),
+            "first_seen": now,
         }
-
-
-def now() -> str:
-    """The time in UTC, RFC 3339."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,24 +10,13 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed, Refused
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """Seconds. A holder beats every `beat`; one whose last beat is `old` is dead. A holder whose own beat is older than
-    `fence` beats before he writes anything else. `lock_wait`: how long to wait for a living one."""
-
-    beat: float = 15
-    old: float = 90
-    lock_wait: float = 0
-    fence: float = 45
-    look: float = 1
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Patience
 
 
 def here(user: str) -> record.Holder:

@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check, Console, Object, Subject, Verification
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Patience
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Plan
 
 # Asks one ready pod of a Deployment whether it serves.
 Verify: TypeAlias = Callable[[Object, Object], tuple[Check, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds. A holder beats every `beat`; one whose last beat is `old` is dead. A holder whose own beat is older than
+    `fence` beats before he writes anything else. `lock_wait`: how long to wait for a living one."""
+
+    beat: float = 15
+    old: float = 90
+    lock_wait: float = 0
+    fence: float = 45
+    look: float = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

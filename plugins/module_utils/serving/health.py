@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Answer, Request
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Request
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server
 
 DEFAULT_PROMPT = "Hello"

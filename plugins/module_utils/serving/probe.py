@@ -8,26 +8,9 @@ import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    method: str
-    path: str
-    body: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """`status` 0 means that there was none; `error` says why. `body` is the JSON value, or the text where it is
-    none."""
-
-    status: int
-    body: Any = None
-    error: str = ""
-    seconds: float
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Request
 
 
 def ask(open_stream: Callable[[], io.RawIOBase], request: Request, api_key: str = "") -> Answer:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Answer, Request, ask
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Request
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import ask
 
 HEALTH = Request(method="GET", path="/health")
 COMPLETION = Request(method="POST", path="/v1/completions", body={"prompt": "Grüße", "max_tokens": 1})
