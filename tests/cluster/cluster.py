@@ -7,8 +7,8 @@ import contextlib
 import fcntl
 import hashlib
 import shutil
-import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,6 +39,8 @@ DEFINED_BY = (
     *("kubernetes/go.mod", "kubernetes/go.sum", "kubernetes/main.go", "crds/go.sum"),
 )
 VERSION = STATE / "version"
+# A node may miss its heartbeats for a while on a busy machine; that is no reason to throw away what runs.
+NODE_PATIENCE = 20.0
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 COMPONENTS = {
     "etcd": components.etcd,
@@ -69,6 +71,7 @@ def up() -> None:
             _refuse_a_second_kubernetes()
             _start(binary, definitions)
         else:
+            node.restore_gpus(Api())
             print(f"  the cluster at {API_SERVER} is healthy and stays", flush=True)
         registry.publish()
         kubeconfig.write(KUBECONFIG, "admin", CONTEXTS)
@@ -101,10 +104,13 @@ def what_is_wrong() -> str | None:
     if missing := COMPONENTS.keys() - processes.running().keys():
         return f"{', '.join(sorted(missing))} does not run"
     try:
-        complete = node.is_complete(Api())
-    except (OSError, ssl.SSLError) as error:
+        api = Api()
+        deadline = time.monotonic() + NODE_PATIENCE
+        while not (ready := node.is_ready(api)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+    except OSError as error:
         return f"the API server does not answer ({error})"
-    return None if complete else "its node is not ready or has lost its GPUs"
+    return None if ready else "its node is not ready"
 
 
 def _start(binary: Path, definitions: list[Path]) -> None:

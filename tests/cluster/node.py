@@ -41,10 +41,11 @@ def is_ready(api: Api) -> bool:
     return node is not None and _ready(node)
 
 
-def is_complete(api: Api) -> bool:
-    """Whether the node is Ready and has its GPUs."""
+def restore_gpus(api: Api) -> None:
+    """Gives the node back the GPUs that a test took from it and did not return."""
     node = api.get(f"/api/v1/nodes/{NODE}")
-    return node is not None and _ready(node) and node["status"]["allocatable"].get(GPU) == str(NODE_GPUS)
+    if node is not None and int(node["status"]["allocatable"].get(GPU, "0")) < NODE_GPUS:
+        set_gpus(api)
 
 
 def set_gpus(api: Api, count: int = NODE_GPUS) -> None:
