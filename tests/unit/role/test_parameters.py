@@ -82,9 +82,18 @@ def test_all_defaults_given_as_strings_render_the_same() -> None:
     assert paths(render(**literal)) == paths(render())
 
 
-def test_a_quantity_given_as_a_number_renders_the_same() -> None:
-    numbers = {"vllm_deploy_cpu_request": 16, "vllm_deploy_cpu_limit": 32, "vllm_deploy_image_tag": 1.5}
-    assert paths(render(**numbers)) == paths(render(**{name: str(value) for name, value in numbers.items()}))
+def test_numbers_given_for_words_render_as_words() -> None:
+    """In an inventory `7` without quotes is a number, as the name of a Secret or a quantity of memory as well."""
+    words = [name for name in of_type("str") if "choices" not in specified()[name] and "kubeconfig" not in name]
+    lists = [name for name in of_type("list") if specified()[name]["elements"] == "str" and "require" not in name]
+    switches = dict.fromkeys(("vllm_deploy_cache_enabled", "vllm_deploy_rbac_secrets"), True)
+
+    def given(value: Any) -> dict[str, Any]:
+        return switches | dict.fromkeys(words, value) | dict.fromkeys(lists, [value])
+
+    own_claim = {"vllm_deploy_cache_existing_claim": ""}
+    assert paths(render(**given(7))) == paths(render(**given("7")))
+    assert paths(render(**given(7) | own_claim)) == paths(render(**given("7") | own_claim))
 
 
 # Ansible's own check takes the first for a list or a dictionary, the second for a list.
