@@ -133,6 +133,13 @@ def test_nobody_comes_in_where_nobody_is_named() -> None:
     assert "ingress" not in policy  # a rule without sources would let everybody in
 
 
+@pytest.mark.parametrize(("none", "left"), [("allowed_namespaces", "monitoring"), ("metrics_sources", "system")])
+def test_each_kind_of_source_comes_in_without_the_other(none: str, left: str) -> None:
+    (rule,) = render(**{f"vllm_deploy_network_policy_{none}": []}).one("NetworkPolicy")["spec"]["ingress"]
+    (source,) = rule["from"]
+    assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": left}
+
+
 def test_the_role_reads_by_name_what_the_pods_use() -> None:
     env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}]
     extra_env = [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "aws", "key": "b"}}}, {"name": "C", "value": ""}]

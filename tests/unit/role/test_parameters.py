@@ -89,7 +89,7 @@ def test_numbers_given_for_words_render_as_words() -> None:
     switches = dict.fromkeys(("vllm_deploy_cache_enabled", "vllm_deploy_rbac_secrets"), True)
 
     def given(value: Any) -> dict[str, Any]:
-        return switches | dict.fromkeys(words, value) | dict.fromkeys(lists, [value])
+        return switches | dict.fromkeys(words, value) | {name: [value] for name in lists}
 
     own_claim = {"vllm_deploy_cache_existing_claim": ""}
     assert paths(render(**given(7))) == paths(render(**given("7")))
