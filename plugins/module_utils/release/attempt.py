@@ -26,7 +26,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import 
     label_selector,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Lease
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, Step, inventory
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, Step, inventory, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
@@ -96,8 +96,9 @@ class Attempt:
         self.timings[phase] = round(self.timings.get(phase, 0) + moment - self._moment, 3)
         self._moment = moment
 
-    def _roll_out(self, applier: Applier, plan: Plan, applied: Mapping[Key, Object], revision: int) -> Verification:
-        """Follows every Deployment of the set; what the pods that serve in the end have answered."""
+    def _roll_out(self, applier: Applier, plan: Plan, applied: dict[Key, Object], revision: int) -> Verification:
+        """Follows every Deployment of the set; what the pods that serve in the end have answered. `applied` gets the
+        Deployments as they are once their gate is open."""
         serving: set[str] = set()
         for step in plan.steps:
             deployment = applied.get(step.key)
@@ -109,7 +110,7 @@ class Attempt:
             )
             hooks = Hooks(
                 ask=partial(self._ask, body, revision),
-                open_gate=partial(self._open, applier, body, revision) if closed else None,
+                open_gate=partial(self._open, applier, applied, body, revision) if closed else None,
                 pause=self.lease.pause,
                 tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
             )
@@ -127,9 +128,10 @@ class Attempt:
             return False
         return not gate.comes_back(step.body, self.api.list(REPLICA_SET, label_selector(step.body)))
 
-    def _open(self, applier: Applier, body: Object, revision: int, live: Object) -> Object:
+    def _open(self, applier: Applier, applied: dict[Key, Object], body: Object, revision: int, live: Object) -> Object:
         self.wishes.console(f"revision {revision}: the first pod has answered, the others follow")
-        return applier.apply_one(self.planner.step(body, live), as_it_is)
+        opened = applied[key_of(body)] = applier.apply_one(self.planner.step(body, live), as_it_is)
+        return opened
 
     def _ask(self, deployment: Object, revision: int, pods: list[Object]) -> None:
         """Raises Bad when one of the pods does not serve."""
