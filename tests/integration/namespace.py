@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests look at in the cluster: plain objects, read without the engine. Only the connection is the collection's own."""
+"""What tests look at in the cluster: plain objects, read without the engine, over the collection's own connection."""
 
 from __future__ import annotations
 

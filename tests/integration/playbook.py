@@ -49,6 +49,7 @@ class Run:
             self.process.wait(PATIENCE)
         finally:
             self.process.kill()
+            self.process.wait()
             for reader in self.readers:
                 reader.join()
         return self

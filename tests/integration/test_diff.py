@@ -142,7 +142,8 @@ def test_a_literal_credential_of_somebody_else_is_not_shown(released: Namespace,
     assert printed(run) == (
         "--- before: Deployment/one-test\n"
         "+++ after: Deployment/one-test\n"
-        "@@ -3,7 +3,5 @@\n"
+        "@@ -2,7 +2,5 @@\n"
+        "   template:\n"
         "     spec:\n"
         "       containers:\n"
         "-      - env:\n"

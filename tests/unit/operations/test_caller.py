@@ -29,7 +29,10 @@ def finding(what: str, do: str, setting: str = "") -> Finding:
         ),
         (
             [finding("A is so", "Change it"), finding("B is so", "Leave it"), finding("C is so", "Change it")],
-            "x cannot be released. A is so: it must not; B is so: it must not; C is so: it must not. Change it; Leave it.",
+            (
+                "x cannot be released. A is so: it must not; B is so: it must not; C is so: it must not. "
+                "Change it; Leave it."
+            ),
         ),
     ],
 )

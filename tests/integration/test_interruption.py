@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run may end at any moment without a word. The same command again always helps."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
+from ansible_collections.ai_aas.vllm.tests.integration.playbook import deploy, start_deploy
+
+SLOW = [{"name": "STAND_IN_LOAD_SECONDS", "value": "4"}]
+
+
+@pytest.mark.parametrize("moment", ["revision 1: applying", " loading, "])
+def test_a_first_deploy_that_is_killed(namespace: Namespace, moment: str) -> None:
+    first = start_deploy(namespace.name, variables={"vllm_deploy_env": SLOW})
+    first.wait_for(moment)
+    first.kill()
+    again = deploy(namespace.name, variables={"vllm_deploy_env": SLOW})
+    assert again.succeeded, again.told
+    assert again.result()["release"]["verified"]
+    assert namespace.head()["operation"] is None
+    assert namespace.history() == [(1, "current", True)]
+    assert not deploy(namespace.name, variables={"vllm_deploy_env": SLOW}).result()["changed"]
+
+
+def test_an_upgrade_that_is_killed_and_given_up(namespace: Namespace) -> None:
+    assert deploy(namespace.name).succeeded
+    upgrade = start_deploy(namespace.name, variables={"vllm_deploy_env": SLOW})
+    upgrade.wait_for("revision 2: .* loading, ")
+    upgrade.kill()
+    again = deploy(namespace.name)
+    assert again.succeeded, again.told
+    assert namespace.history()[-2:] == [(2, "interrupted", False), (1, "current", True)]
+    assert not deploy(namespace.name).result()["changed"]
