@@ -74,7 +74,7 @@ def definitions() -> list[Path]:
 def _linker_flags() -> str:
     """Without a version Helm and others refuse the API server."""
     package = "k8s.io/component-base/version"
-    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    major, minor, _unused = KUBERNETES_VERSION.removeprefix("v").split(".")
     values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
     return "-s -w " + " ".join(f"-X {package}.{name}={value}" for name, value in values.items())
 

@@ -115,9 +115,9 @@ class Proxy:
             if not head:
                 return
             line, headers = head[0], head[1:]
-            method, target, _ = line.split(" ", 2)
+            method, target, _unused = line.split(" ", 2)
             rest += _read_exactly(client, int(_header(headers, "Content-Length") or 0) - len(rest))
-            path, _, query = target.partition("?")
+            path, _unused, query = target.partition("?")
             agent = _header(headers, "User-Agent")
             request = Request(method=method, path=path, query=query, user_agent=agent, body=rest)
             self.requests.append(request)
@@ -201,7 +201,7 @@ def _read_head(connection: ssl.SSLSocket) -> tuple[list[str], bytes]:
         if not more:
             return [], b""
         data += more
-    head, _, rest = data.partition(b"\r\n\r\n")
+    head, _unused, rest = data.partition(b"\r\n\r\n")
     return head.decode("latin-1").split("\r\n"), rest
 
 
@@ -216,7 +216,9 @@ def _read_exactly(connection: ssl.SSLSocket, count: int) -> bytes:
 
 
 def _header(headers: list[str], name: str) -> str:
-    found = (value for key, _, value in (header.partition(":") for header in headers) if key.lower() == name.lower())
+    found = (
+        value for key, _unused, value in (header.partition(":") for header in headers) if key.lower() == name.lower()
+    )
     return next(found, "").strip()
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.access import Access
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.authentication import names_cluster as names_cluster
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ConnectionFailed, Forbidden
 
 try:

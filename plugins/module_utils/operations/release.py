@@ -9,7 +9,8 @@ from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils import outcome
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection, names_cluster
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.authentication import names_cluster
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ReleaseFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Subject
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse

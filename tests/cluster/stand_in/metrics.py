@@ -85,7 +85,7 @@ class Metrics:
             }
             for name, value in observed.items():
                 self._observe(f"vllm:{name}", value)
-            for _ in range(tokens - 1):
+            for _unused in range(tokens - 1):
                 self._observe("vllm:inter_token_latency_seconds", per_token)
                 self._observe("vllm:time_per_output_token_seconds", per_token)
 

@@ -57,7 +57,7 @@ def _parser(version: str) -> Parser:
 
 
 def _keywords(kind: str) -> dict[str, Any]:
-    name, _, choices = kind.partition(":")
+    name, _unused, choices = kind.partition(":")
     keywords: dict[str, dict[str, Any]] = {
         "choice": {"choices": choices.split(",")},
         "flag": {"action": argparse.BooleanOptionalAction},

@@ -165,7 +165,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _has_key(self) -> bool:
-        scheme, _, key = (self.headers.get("Authorization") or "").partition(" ")
+        scheme, _unused, key = (self.headers.get("Authorization") or "").partition(" ")
         return scheme.lower() == "bearer" and key in self.server.keys
 
     def _json(self, status: int, body: Body, *, allow: str | None = None) -> None:
@@ -185,7 +185,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _client_gone(self) -> bool:
         with contextlib.suppress(OSError):
-            readable, _, _ = select.select([self.connection], [], [], 0)
+            readable, _unused, _unused = select.select([self.connection], [], [], 0)
             return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
         return True
 

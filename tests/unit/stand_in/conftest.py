@@ -102,10 +102,12 @@ def _starter(folder: Path) -> Iterator[Start]:
         started.append(StandIn(folder, *flags, **environment))
         return started[-1]
 
-    yield start
-    for one in started:
-        one.process.kill()
-        one.process.wait(PATIENCE)
+    try:
+        yield start
+    finally:
+        for one in started:
+            one.process.kill()
+            one.process.wait(PATIENCE)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_an_old_version_answers_as_it_did(start: Start) -> None:
     assert server.ask("/v1/completions", PROMPT)[1]["system_fingerprint"] is None
     message = server.ask("/v1/completions", {**PROMPT, "model": "x"})[1]["error"]["message"]
     assert message == "The model `x` does not exist."
-    assert {server.ask("/health")[0] for _ in range(40)} == {200, 500}
+    assert {server.ask("/health")[0] for _unused in range(40)} == {200, 500}
     families = server.ask("/metrics")[1]
     assert "vllm:time_per_output_token_seconds_count" in families
     assert "vllm:engine_sleep_state" not in families

@@ -165,7 +165,7 @@ def test_a_hanging_engine_is_healthy_and_silent(start: Start) -> None:
 
 def test_errors_are_spread_evenly(start: Start) -> None:
     server = start(STAND_IN_ERROR_RATE="0.25").wait_until_listening()
-    answers = [server.ask("/v1/completions", {"prompt": "a", "max_tokens": 1})[0] for _ in range(8)]
+    answers = [server.ask("/v1/completions", {"prompt": "a", "max_tokens": 1})[0] for _unused in range(8)]
     assert answers == [200, 200, 200, 500, 200, 200, 200, 500]
 
 
