@@ -44,9 +44,8 @@ def of_deploy(name: str, namespace: str, outcome: Outcome) -> dict[str, Any]:
         },
         **({"verification": of_verification(outcome.verification)} if outcome.verification.pods else {}),
         "timings": dict(outcome.timings),
-        "diff": [
-            _diff(str(step), step.difference.before, step.difference.after) for step in plan.steps if step.changes
-        ],
+        "diff": [_diff(str(step), step.difference.before, step.difference.after) for step in plan.steps if step.changes]
+        + _gone(plan.going),
         "warnings": [f"{step}: {text}" for step in plan.steps for text in step.warnings] + list(outcome.warnings),
     }
 
@@ -73,7 +72,7 @@ def of_removal(name: str, namespace: str, removed: Removed) -> dict[str, Any]:
             "skipped": [],
             "unchanged": 0,
         },
-        "diff": [_diff(identity(body), difference(body, None).before, {}) for body in removed.deleted],
+        "diff": _gone(removed.deleted),
     }
 
 
@@ -95,6 +94,10 @@ def _named(plan: Plan, action: Action) -> list[str]:
 
 def _identities(bodies: Iterable[Object]) -> list[str]:
     return sorted(identity(body) for body in bodies)
+
+
+def _gone(bodies: Iterable[Object]) -> list[dict[str, str]]:
+    return [_diff(identity(body), difference(body, None).before, {}) for body in bodies]
 
 
 def _diff(header: str, before: Any, after: Any) -> dict[str, str]:

@@ -90,7 +90,8 @@ class Engine:
             steps = tuple(replace(step, warnings=step.warnings + warnings.get(step.key, ())) for step in steps)
         record.pack(contents(definition, head, self.wishes))
         prune, keep = left_over(head, map(key_of, bodies))
-        return Plan(steps=steps, prune=prune, keep=keep)
+        going = tuple(live[item.key] for item in prune if item.key in live)
+        return Plan(steps=steps, prune=prune, going=going, keep=keep)
 
     def operation(
         self, request: record.Request, kind: str, revision: int, digest: str, head: record.Head

@@ -75,11 +75,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`steps` in the order of the definition; `prune`: inventory that the definition no longer names; `keep`: such of
-    it that holds data; `untouched`: objects that needed no step, since nothing about them has changed."""
+    """`steps` in the order of the definition; `prune`: inventory that the definition no longer names, and `going`: what
+    is there of it now; `keep`: such of it that holds data; `untouched`: objects that needed no step, since nothing
+    about them has changed."""
 
     steps: tuple[Step, ...] = ()
     prune: tuple[Item, ...] = ()
+    going: tuple[Object, ...] = ()
     keep: tuple[Item, ...] = ()
     untouched: int = 0
     warnings: tuple[str, ...] = ()
