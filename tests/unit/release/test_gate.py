@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When the controller is made to wait for our answer, and when it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Step
+
+Object = dict[str, Any]
+
+
+def deployment(digest: str = "new", *, ready: int = 1, strategy: str = "RollingUpdate", **spec: Any) -> Object:
+    template = {"metadata": {"annotations": {names.POD_TEMPLATE_DIGEST: digest}}}
+    return {
+        "metadata": {"name": "x"},
+        "spec": {"progressDeadlineSeconds": 600, "strategy": {"type": strategy}, "template": template} | spec,
+        "status": {"readyReplicas": ready} if ready else {},
+    }
+
+
+def step(body: Object, live: Object | None) -> Step:
+    return Step(action=Action.UPDATE, body=body, live=live)
+
+
+@pytest.mark.parametrize(
+    ("body", "live", "expected"),
+    [
+        pytest.param(deployment(), deployment("old"), True, id="another template over ready pods"),
+        pytest.param(deployment(), None, False, id="nothing is there"),
+        pytest.param(deployment(), deployment("old", ready=0), False, id="nobody to protect"),
+        pytest.param(deployment(), deployment(), False, id="the same template"),
+        pytest.param(deployment(strategy="Recreate"), deployment("old"), False, id="all at once"),
+    ],
+)
+def test_when_the_gate_is_closed(body: Object, live: Object | None, expected: bool) -> None:
+    assert gate.may_close(step(body, live)) is expected
+
+
+@pytest.mark.parametrize(("deadline", "seconds"), [(600, 540), (61, 1), (60, 1), (1, 1)])
+def test_the_gate_holds_until_shortly_before_the_deadline(deadline: int, seconds: int) -> None:
+    body = deployment(progressDeadlineSeconds=deadline)
+    closed = gate.closed(body)
+    assert closed["spec"].pop("minReadySeconds") == seconds
+    assert closed == body
+    assert "minReadySeconds" not in body["spec"]
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [
+        (deployment(minReadySeconds=540), True),
+        (deployment(minReadySeconds=0), False),
+        (deployment(), False),
+        (deployment("old", minReadySeconds=540), False),
+        (None, False),
+    ],
+)
+def test_a_gate_that_a_killed_run_left_closed(live: Object | None, expected: bool) -> None:
+    assert gate.is_closed(step(deployment(), live)) is expected
+
+
+@pytest.mark.parametrize(("digest", "replicas", "expected"), [("new", 1, True), ("new", 0, False), ("old", 1, False)])
+def test_a_template_that_comes_back_to_its_pods(digest: str, replicas: int, expected: bool) -> None:
+    candidate = deployment(digest) | {"status": {"replicas": replicas}}
+    assert gate.comes_back(deployment(), [deployment("other"), candidate]) is expected
