@@ -114,6 +114,10 @@ releases:
           completed. V(deploying), V(repairing), V(rolling back) or V(removing) while an operation is under way.
           V(removed) when only the history is left.
       type: str
+    summary:
+      description: The current revision, and the state where there is more to say.
+      type: str
+      sample: 4, 5 failed
     revision:
       description: The revision that RV(releases[].state) speaks of.
       type: int
@@ -121,7 +125,7 @@ releases:
       description: The revision that was completed last. Null when nothing is released.
       type: int
     verified:
-      description: Whether the current revision has proven that it serves.
+      description: Whether the current revision has proven that it serves. Null when nothing is released.
       type: bool
     since:
       description: Since when it is in this state (UTC, RFC 3339).
@@ -148,9 +152,13 @@ releases:
       type: list
       elements: dict
     pods:
-      description: How many pods are ready, and how many are wanted.
+      description: How many pods are ready, how many are wanted, and both as a summary.
       returned: with O(include_pods)
       type: dict
+      sample:
+        ready: 2
+        wanted: 2
+        summary: 2/2
     definition:
       description: The recorded objects. Null when nothing is released.
       returned: with O(include_definition)

@@ -21,6 +21,7 @@ MAY_USE = {
     "module_utils.operations": ("outcome", "release", "serving", "cluster", "findings", "errors"),
     "module_utils.outcome": ("release", "findings", "errors"),
     "module_utils.as_module": ("operations",),
+    "filter": (),
     "plugin_utils": ("operations",),
     "modules": ("operations", "options", "as_module"),
     "action": ("operations", "options", "plugin_utils"),

@@ -19,7 +19,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.drift import D
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overview import (
     last_write,
     overview,
-    ready,
+    pods_of,
     release_of,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
@@ -52,7 +52,7 @@ def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     if params["include_pods"] and heads:
         deployments = api.list(DEPLOYMENT, _selector(name))
         for release, told in releases.items():
-            told["pods"] = ready([body for body in deployments if release_of(body) == release])
+            told["pods"] = pods_of([body for body in deployments if release_of(body) == release])
     if params["include_drift"]:
         live = _live(api, name, [head for head, _written in heads.values()])
         for release, (head, _written) in heads.items():

@@ -24,9 +24,10 @@ def overview(head: Head, written: str) -> dict[str, Any]:
     operation = head.operation
     return {
         "state": state,
+        "summary": _summary(state, about, current),
         "revision": about.revision if about else None,
         "current": current.revision if current else None,
-        "verified": bool(current and current.verified),
+        "verified": current.verified if current else None,
         "since": since,
         "image": shown.image if shown else "",
         "model": shown.model if shown else "",
@@ -45,12 +46,11 @@ def overview(head: Head, written: str) -> dict[str, Any]:
     }
 
 
-def ready(deployments: list[Object]) -> dict[str, int]:
-    """How many pods of the newest template are ready, and how many there should be."""
-    return {
-        "ready": sum((body.get("status") or {}).get("readyReplicas", 0) for body in deployments),
-        "wanted": sum(body["spec"].get("replicas", 1) for body in deployments),
-    }
+def pods_of(deployments: list[Object]) -> dict[str, Any]:
+    """How many pods are ready, of whatever revision, and how many there should be."""
+    ready = sum((body.get("status") or {}).get("readyReplicas", 0) for body in deployments)
+    wanted = sum(body["spec"].get("replicas", 1) for body in deployments)
+    return {"ready": ready, "wanted": wanted, "summary": f"{ready}/{wanted}" if deployments else ""}
 
 
 def last_write(body: Object) -> str:
@@ -62,6 +62,14 @@ def release_of(body: Object) -> str:
     """The name of the release that an object, a head or a record belongs to; empty for none."""
     labels = body["metadata"].get("labels") or {}
     return str(labels.get(names.RECORD_OF) or labels.get(names.RELEASE) or "")
+
+
+def _summary(state: str, about: Row | None, current: Row | None) -> str:
+    """ "4", "4, 5 failed", "5 deploying", "3 removed" """
+    if state == "running":
+        return str(current.revision if current else "")
+    news = f"{about.revision} {state}" if about and about is not current else state
+    return f"{current.revision}, {news}" if current else news
 
 
 def _state(head: Head, current: Row | None, written: str) -> tuple[str, Row | None, str]:
