@@ -41,9 +41,12 @@ test: ## check, then the tests on the cluster
 env: ## .venv and .cache/collections, from pinned requirements
 	$(timed) env .ci/env
 
-lock: env ## renew requirements-dev.txt after a change of requirements-dev.in
-	@uv pip compile requirements-dev.in --quiet --universal --python-version 3.12 --generate-hashes \
-		--custom-compile-command 'make lock' --output-file requirements-dev.txt
+older: env ## .cache/older, the oldest ansible-core and libraries that have to do
+	$(timed) older .ci/older
+
+lock: env ## renew the pinned requirements after a change of a requirements-*.in
+	@for name in dev older; do uv pip compile requirements-$$name.in --quiet --universal --python-version 3.12 \
+		--generate-hashes --custom-compile-command 'make lock' --output-file requirements-$$name.txt; done
 
 # --- the test cluster
 
@@ -89,7 +92,7 @@ build: env ## the collection as a tarball in .cache/build
 
 # --- tests on the cluster
 
-integration: env reachable ## the modules and the playbooks against the cluster
+integration: env older reachable ## the modules and the playbooks against the cluster
 	@$(on_cluster) .ci/timed integration pytest tests/integration
 
 molecule: env reachable ## the role as a user runs it, from check mode to removal
