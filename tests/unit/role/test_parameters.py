@@ -86,10 +86,11 @@ def test_numbers_given_for_words_render_as_words() -> None:
     """In an inventory `7` without quotes is a number, as the name of a Secret or a quantity of memory as well."""
     words = [name for name in of_type("str") if "choices" not in specified()[name] and "kubeconfig" not in name]
     lists = [name for name in of_type("list") if specified()[name]["elements"] == "str" and "require" not in name]
-    switches = dict.fromkeys(("vllm_deploy_cache_enabled", "vllm_deploy_rbac_secrets"), True)
+    every_object = dict.fromkeys(("vllm_deploy_cache_enabled", "vllm_deploy_rbac_secrets"), True)
+    every_object |= {"vllm_deploy_config_files": more_parameters.FILES}
 
     def given(value: Any) -> dict[str, Any]:
-        return switches | dict.fromkeys(words, value) | {name: [value] for name in lists}
+        return every_object | dict.fromkeys(words, value) | {name: [value] for name in lists}
 
     own_claim = {"vllm_deploy_cache_existing_claim": ""}
     assert paths(render(**given(7))) == paths(render(**given("7")))
