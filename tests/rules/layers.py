@@ -13,10 +13,11 @@ OURS = "ansible_collections.ai_aas.vllm.plugins."
 MAY_USE = {
     "module_utils.findings": (),
     "module_utils.errors": (),
+    "module_utils.quantity": (),
     "module_utils.options": (),
     "module_utils.cluster": ("findings", "errors"),
-    "module_utils.release": ("cluster", "findings", "errors"),
-    "module_utils.serving": ("cluster", "findings", "errors"),
+    "module_utils.release": ("cluster", "findings", "errors", "quantity"),
+    "module_utils.serving": ("cluster", "findings", "errors", "quantity"),
     # Releases and serving meet here and nowhere else.
     "module_utils.operations": ("outcome", "release", "serving", "cluster", "findings", "errors"),
     "module_utils.outcome": ("release", "findings", "errors"),
@@ -32,6 +33,7 @@ MAY_USE = {
 PURE = (
     "module_utils.findings",
     "module_utils.errors",
+    "module_utils.quantity",
     "module_utils.cluster.paths",
     "module_utils.release",
     "module_utils.serving",
@@ -51,7 +53,7 @@ IMPURE = (
 )
 PURE_PYTHON = (
     "__future__ base64 collections copy dataclasses datetime enum functools hashlib itertools json math re typing "
-    "urllib.parse zlib"
+    "decimal urllib.parse zlib"
 ).split()
 CLOCKS = {"now", "today", "utcnow"}
 DOORS = {"input", "open", "print"}

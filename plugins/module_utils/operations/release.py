@@ -16,6 +16,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Findin
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rules as workload
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import remove
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
@@ -27,15 +28,19 @@ def release(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """The result of vllm_release. Raises CollectionError."""
     name, namespace = params["name"], params["namespace"]
     definition = definitions.define(name, namespace, params["definition"] or [])
+    warnings: list[str] = []
     if params["state"] == "present":
-        problems = list(definitions.findings(definition)) or list(_lacking(params, caller, definition))
-        refuse(f"{name} cannot be released", problems, params["setting_names"])
+        found = list(findings(params, caller, definition))
+        refuse(f"{name} cannot be released", [one for one in found if one.level == "error"], params["setting_names"])
+        warnings = [f"{one.what}: {one.why}. {one.do}." for one in found if one.level == "warning"]
     api = Api(Connection(params, caller.environ), namespace)
     wishes = wishes_of(params, caller, api)
     if params["state"] == "absent":
         removed = remove(api, name, definition, wishes, keep_history=params["keep_history"])
         return outcome.of_removal(name, namespace, removed) | {"requests": api.requests}
-    return carried_out(name, api, lambda: Engine(api, name, wishes).deploy(definition))
+    result = carried_out(name, api, lambda: Engine(api, name, wishes).deploy(definition))
+    # A doubt that was told when the release was made is not told again each time it is looked at.
+    return result | {"warnings": (warnings if result["changed"] else []) + result["warnings"]}
 
 
 def rollback(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
@@ -75,6 +80,17 @@ def carried_out(name: str, api: Api, work: Callable[[], Outcome]) -> dict[str, A
         error.result["requests"] = api.requests
         raise
     return result | {"requests": api.requests}
+
+
+def findings(params: Mapping[str, Any], caller: Caller, definition: definitions.Definition) -> Iterator[Finding]:
+    """All that can be said about a definition without a cluster. Objects without a shape are not looked into."""
+    shapeless = list(definitions.findings(definition))
+    if shapeless:
+        yield from shapeless
+        return
+    yield from workload.findings(definition.objects)
+    yield from rules.findings(definition.objects)
+    yield from _lacking(params, caller, definition)
 
 
 def _lacking(params: Mapping[str, Any], caller: Caller, definition: definitions.Definition) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.health import judged, questions
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Request
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.health import judged, questions
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server
 
 SERVER = Server(
