@@ -186,7 +186,7 @@ class Engine:
     ) -> Outcome:
         """Makes the definition the serving one. `target`: the row that it comes from, if it is put back."""
         live = self.planner.read(_kinds(definition, head))
-        if head and self._proven(head) and untouched(head, definition.digest, live) and serving(live):
+        if head and self._proven(head) and serving(live) and untouched(head, definition, live):
             return self._outcome(Plan(untouched=len(head.inventory)), head, changed=False)
         head = head or record.Head(release_uid=str(uuid.uuid4()), next=self.store.newest_recorded() + 1)
         plan = self.planned(head, definition, live)

@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import conflict, names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import NO_DIFFERENCE, Difference
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import Head, Item
@@ -110,21 +111,23 @@ def key_of(body: Object) -> Key:
     return body["apiVersion"], body["kind"], body["metadata"]["name"]
 
 
-def untouched(head: Head, digest: str, live: Mapping[Key, Object]) -> bool:
-    """True when this very definition is committed and nobody has changed, added to, replaced or deleted any of its
-    objects.
+def untouched(head: Head, definition: Definition, live: Mapping[Key, Object]) -> bool:
+    """True when this very definition is committed, nobody has changed, added to, replaced or deleted any of its
+    objects, and nothing is left to prune.
 
     False only means: look closer.
     """
-    if head.operation or head.current is None or head.current.digest != digest:
+    if head.operation or head.current is None or head.current.digest != definition.digest:
         return False
-    return all(_as_applied(item, live.get(item.key)) for item in head.inventory)
+    # What was dropped and holds data is in the inventory, too, and may be as it likes.
+    keys = frozenset(map(key_of, definition.objects))
+    return all(
+        not item.doomed and (item.key not in keys or _as_applied(item, live.get(item.key))) for item in head.inventory
+    )
 
 
 def _as_applied(item: Item, body: Object | None) -> bool:
     if body is None:
-        return item.keep
-    if item.doomed:
         return False
     return body["metadata"]["uid"] == item.uid and live_digest(body) == item.digest and not conflict.foreign(body)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
     Action,
@@ -40,6 +41,7 @@ def objects() -> Live:
 
 
 SERVICE, DEPLOYMENT = objects()
+WANTED = Definition(release="x", namespace="n", objects=tuple(objects().values()))
 
 
 def head() -> Head:
@@ -49,28 +51,27 @@ def head() -> Head:
         )
         for key, body in objects().items()
     )
-    return Head(release_uid="u", next=2, current=Current(revision=1, digest="d"), inventory=items)
+    return Head(release_uid="u", next=2, current=Current(revision=1, digest=WANTED.digest), inventory=items)
 
 
 def test_an_untouched_release() -> None:
-    assert untouched(head(), "d", objects())
+    assert untouched(head(), WANTED, objects())
 
 
 @pytest.mark.parametrize(
-    ("known", "digest"),
+    "known",
     [
-        pytest.param(head(), "e", id="another definition"),
-        pytest.param(replace(head(), current=None), "d", id="nothing committed"),
-        pytest.param(replace(head(), operation=operation(2)), "d", id="an operation was cut short"),
+        pytest.param(replace(head(), current=Current(revision=1, digest="e")), id="another definition"),
+        pytest.param(replace(head(), current=None), id="nothing committed"),
+        pytest.param(replace(head(), operation=operation(2)), id="an operation was cut short"),
         pytest.param(
             replace(head(), inventory=tuple(replace(item, doomed=True) for item in head().inventory)),
-            "d",
             id="something is still to be pruned",
         ),
     ],
 )
-def test_the_head_is_a_reason_to_look_closer(known: Head, digest: str) -> None:
-    assert not untouched(known, digest, objects())
+def test_the_head_is_a_reason_to_look_closer(known: Head) -> None:
+    assert not untouched(known, WANTED, objects())
 
 
 def gone(live: Live) -> None:
@@ -102,14 +103,30 @@ def added_to(live: Live) -> None:
 def test_a_changed_object_is_a_reason_to_look_closer(change: Callable[[Live], None]) -> None:
     live = objects()
     change(live)
-    assert not untouched(head(), "d", live)
+    assert not untouched(head(), WANTED, live)
 
 
 def test_what_is_not_ours_is_no_reason() -> None:
     live = objects()
     live[DEPLOYMENT]["spec"]["paused"] = True
     live[("v1", "ConfigMap", "somebody's")] = live_object("ConfigMap")
-    assert untouched(head(), "d", live)
+    assert untouched(head(), WANTED, live)
+
+
+def claim() -> Item:
+    return Item(api_version="v1", kind="PersistentVolumeClaim", name="x", uid="u", digest="e", since=1, keep=True)
+
+
+def test_data_that_was_dropped_is_no_reason_whatever_became_of_it() -> None:
+    known = replace(head(), inventory=(*head().inventory, claim()))
+    assert untouched(known, WANTED, objects())
+    assert untouched(known, WANTED, objects() | {claim().key: live_object("PersistentVolumeClaim")})
+
+
+def test_data_that_is_wanted_and_cannot_be_found_is_a_reason() -> None:
+    wanted = replace(WANTED, objects=(*WANTED.objects, live_object("PersistentVolumeClaim")))
+    current = Current(revision=1, digest=wanted.digest)
+    assert not untouched(replace(head(), current=current, inventory=(*head().inventory, claim())), wanted, objects())
 
 
 def step(kind: str, action: Action = Action.UPDATE) -> Step:
