@@ -148,7 +148,9 @@ def _repeated(pod: Object, container: dict[str, Any], deaths: Deaths) -> Doom | 
 
 def _doom(verdict: str, cause_id: str, pod: Object, container: dict[str, Any], words: str, cure: str) -> Doom:
     end = last_end(container)
-    state = (container.get("state") or {}).get("waiting") or end
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    # How it died says more than that the kubelet waits before it starts it again.
+    state = waiting if waiting.get("reason") != "CrashLoopBackOff" and waiting else end
     cause = Cause(
         id=cause_id,
         sentence=f"{pod['metadata']['name']} cannot run: {words}",
