@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
@@ -103,19 +102,27 @@ class Applier:
 
     def _delete(self, item: Item) -> str:
         """What stood in the way; empty if the object is gone, or not ours any more."""
+        complaint = ""
+        for _attempt in range(TRIES):
+            try:
+                self._delete_as_seen(item)
+            except NotFound:
+                return ""
+            except Conflict as error:  # a controller has written its status meanwhile: look again
+                complaint = error.why
+            except ApiError as error:
+                return error.why
+            else:
+                return ""
+        return complaint
+
+    def _delete_as_seen(self, item: Item) -> None:
         kind = Kind(item.api_version, item.kind)
-        try:
-            with contextlib.suppress(NotFound):
-                live = self.api.get(kind, item.name)
-                metadata = live["metadata"]
-                ours = (metadata.get("labels") or {}).get(names.RELEASE) == self.planner.release
-                life = (metadata.get("annotations") or {}).get(names.RELEASE_UID)
-                if ours and (life == self.release_uid or metadata["uid"] == item.uid):
-                    version = metadata["resourceVersion"]
-                    self.api.delete(kind, item.name, uid=metadata["uid"], resource_version=version)
-        except ApiError as error:
-            return error.why
-        return ""
+        metadata = self.api.get(kind, item.name)["metadata"]
+        ours = (metadata.get("labels") or {}).get(names.RELEASE) == self.planner.release
+        life = (metadata.get("annotations") or {}).get(names.RELEASE_UID)
+        if ours and (life == self.release_uid or metadata["uid"] == item.uid):
+            self.api.delete(kind, item.name, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
 
 
 def as_it_is(body: Object) -> Object:
