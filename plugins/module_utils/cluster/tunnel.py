@@ -45,7 +45,7 @@ def open_tunnel(connection: Connection, namespace: str, pod: str, port: int, tim
             raise Forbidden(
                 f"The API server does not allow a port-forward into {pod}",
                 "It needs the verbs get and create on pods/portforward",
-                "Add them to the Role of this account",
+                "Add them to a Role of this account",
                 status=403,
             ) from error
         raise ApiError(

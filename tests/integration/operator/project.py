@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small project of a user's own: one play with the tasks that a test needs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.ai_aas.vllm.tests.integration.playbook import Run, play
+
+HERE = Path(__file__).parent
+SERVER = "server.yml.j2"
+RELEASE, INFO, HEALTH = (f"ai_aas.vllm.{name}" for name in ("vllm_release", "vllm_release_info", "vllm_health"))
+
+# What tests use where a secret is wanted.
+SECRETS = ("secret-token", "secret\ntoken", ":secret@")
+
+Task = dict[str, Any]
+
+
+class Project:
+    """A directory with a playbook, templates and an inventory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "templates").mkdir()
+        shutil.copy(HERE / SERVER, folder / "templates")
+        self.inventory: dict[str, Any] = {"all": {"hosts": {"here": {"ansible_connection": "local"}}}}
+
+    def template(self, name: str, text: str) -> Path:
+        path = self.folder / "templates" / name
+        path.write_text(text)
+        return path
+
+    def write(self, *tasks: Task, **play_keywords: Any) -> Path:
+        """A playbook with these tasks for all hosts."""
+        content = {"hosts": "all", "gather_facts": False, "tasks": list(tasks)} | play_keywords
+        (self.folder / "hosts.yml").write_text(json.dumps(self.inventory))
+        path = self.folder / "playbook.yml"
+        path.write_text(yaml.safe_dump([content], sort_keys=False))
+        return path
+
+    def run(self, *tasks: Task, options: tuple[str, ...] = (), environment: Mapping[str, str] | None = None) -> Run:
+        return play(self.write(*tasks), *options, inventory=self.folder / "hosts.yml", environment=environment)
+
+    def message(self, task: Task, environment: Mapping[str, str] | None = None) -> str:
+        """What a task that must fail says. Nothing that is printed shows a traceback or a secret."""
+        run = self.run(task, environment=environment)
+        assert not run.succeeded, run.told
+        assert "Traceback" not in run.told
+        assert not any(secret in run.told for secret in SECRETS), run.told
+        (result,) = [each["result"] for each in run.results if each["status"] == "failed"]
+        return str(result["msg"])
+
+
+def release(namespace: str, **options: Any) -> Task:
+    return {RELEASE: {"name": "small", "namespace": namespace, "template": [SERVER]} | options}
+
+
+def info(namespace: str, **options: Any) -> Task:
+    return {INFO: {"namespace": namespace} | options}
+
+
+def health(namespace: str, **options: Any) -> Task:
+    return {HEALTH: {"name": "small", "namespace": namespace} | options}
