@@ -182,8 +182,8 @@ def in_parallel(
 ) -> list[Result]:
     """The results of `work` for all items, in their order; as many at once as the pool has connections.
 
-    When several fail, the error of the first in order is raised, after all have ended: nothing is left running. `tick` is
-    called about once a second meanwhile, from the calling thread.
+    When several fail, the error of the first in order is raised, after all have ended: nothing is left running. `tick`
+    is called about once a second meanwhile, from the calling thread.
     """
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = [pool.submit(work, item) for item in items]

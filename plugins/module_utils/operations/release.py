@@ -88,8 +88,10 @@ def findings(params: Mapping[str, Any], caller: Caller, definition: definitions.
     if shapeless:
         yield from shapeless
         return
-    yield from workload.findings(definition.objects)
-    yield from rules.findings(definition.objects)
+    unsound = list(workload.findings(definition.objects))
+    yield from unsound
+    if not any(finding.rule == "quantity" for finding in unsound):  # what is no number cannot be compared
+        yield from rules.findings(definition.objects)
     yield from _lacking(params, caller, definition)
 
 

@@ -64,6 +64,7 @@ def findings(definition: Definition) -> Iterator[Finding]:
             f"it becomes a label and a DNS name: at most {LONGEST_NAME} lower-case letters, digits and '-', "
             "beginning and ending with a letter or digit",
             "Choose a shorter or simpler name",
+            "release name",
         )
     seen: set[tuple[str, str, str]] = set()
     for body in definition.objects:

@@ -58,7 +58,9 @@ class Project:
 
 
 def release(namespace: str, **options: Any) -> Task:
-    return {RELEASE: {"name": "small", "namespace": namespace, "template": [SERVER]} | options}
+    """Options that are None are left out."""
+    wanted = {"name": "small", "namespace": namespace, "template": [SERVER]} | options
+    return {RELEASE: {name: value for name, value in wanted.items() if value is not None}}
 
 
 def info(namespace: str, **options: Any) -> Task:
