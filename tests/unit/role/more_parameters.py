@@ -253,6 +253,11 @@ TASK = [
     row("verification_enabled", False, {"task.verification.enabled": False}),
     row("verification_prompt", "2 + 2 =", {"task.verification.prompt": "2 + 2 ="}),
     row("history_max", 50, {"task.history_max": 50}),
+    row("on_failure", "hold", {"task.on_failure": "hold"}),
+    row("revision", 3, {}),  # only a rollback looks at it
+    row("adopt", True, {"task.adopt": True}),
+    row("force_conflicts", True, {"task.force_conflicts": True}),
+    row("lock_wait", 60, {"task.lock_wait": 60}),
     row("keep_history", True, {"task.keep_history": True}),
 ]
 ROWS = [*IMAGE, *SIZE, *CREDENTIALS, *PROBES, *NODES, *NETWORK, *VOLUMES, *TASK]
