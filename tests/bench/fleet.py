@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What it costs to find that nothing has to be done for twenty servers, and for fifty in one play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.ai_aas.vllm.tests.bench.contestants import GOOD, SERVERS, Helm
+from ansible_collections.ai_aas.vllm.tests.bench.lane import Lane, settled
+from ansible_collections.ai_aas.vllm.tests.bench.measure import Command, Counter, Watch
+
+TWENTY = SERVERS[:20]
+# As many Helm processes as keep a small machine busy.
+AT_ONCE = 4
+SETTLING = 300
+
+WALL, CPU, ASKED = (f"unchanged, {{}} servers: {what}" for what in ("wall, s", "CPU, s", "{}"))
+WALL_AT_ONCE = f"unchanged, {len(TWENTY)} servers, {AT_ONCE} commands at once: wall, s"
+
+
+def twenty(lanes: Sequence[Lane], counter: Counter, rounds: int) -> None:
+    for lane in lanes:
+        lane.runner.done(_commands(lane, TWENTY), at_once=AT_ONCE)
+    for lane in lanes:
+        _settle(lane)
+    for lane in lanes:
+        for what, number in counter.count(_commands(lane, TWENTY)).items():
+            lane.add(ASKED.format(len(TWENTY), what), number)
+    for _round in range(rounds):
+        for lane in lanes:
+            _time(lane, TWENTY)
+            if isinstance(lane.contestant, Helm):
+                ran = lane.runner.done(_commands(lane, TWENTY), at_once=AT_ONCE)
+                lane.add(WALL_AT_ONCE, ran.wall)
+
+
+def fifty(lanes: Sequence[Lane], rounds: int) -> None:
+    """With thirty more in the same namespaces."""
+    for lane in lanes:
+        lane.runner.done(_commands(lane, SERVERS))
+    for lane in lanes:
+        _settle(lane)
+    for _round in range(rounds):
+        for lane in lanes:
+            _time(lane, SERVERS)
+
+
+def _commands(lane: Lane, servers: Sequence[str]) -> Sequence[Command]:
+    return lane.contestant.deploy(lane.namespace.name, GOOD, servers)
+
+
+def _time(lane: Lane, servers: Sequence[str]) -> None:
+    ran = lane.runner.done(_commands(lane, servers))
+    lane.add(WALL.format(len(servers)), ran.wall)
+    lane.add(CPU.format(len(servers)), ran.cpu)
+
+
+def _settle(lane: Lane) -> None:
+    """Waits until all servers of a lane are ready."""
+
+    def ready() -> bool:
+        return all(settled(body) for body in lane.namespace.list("apps/v1/deployments"))
+
+    with Watch(ready, interval=0.5) as watch:
+        assert watch.wait_for(bool, seconds=SETTLING), (
+            f"the servers of {lane.contestant.name} do not get ready; is this node of 110 pods used for something else?"
+        )
