@@ -30,11 +30,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why something does not run: a stable `id`, a `sentence`, a `cure`, and where it was seen."""
+    """Why something does not run: a stable `id`, a `sentence`, a `cure`, and where it was seen.
+
+    `setting` is the engine's word for what has to change, as in Finding. `transient`: it may go away while nobody
+    changes the release, so that one death of it proves nothing yet."""
 
     id: str
     sentence: str
     cure: str = ""
+    setting: str = ""
+    transient: bool = False
     object: str = ""
     container: str = ""
     node: str = ""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a log says about the machine: disks, memory, GPUs."""
+
+from __future__ import annotations
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.causes.row import Row
+
+MACHINE: tuple[Row, ...] = (
+    # --- The pod's disks. /dev/shm first: a full one speaks of "device", too.
+    Row(
+        id="shm_small",
+        signs=r"Insufficient space in /dev/shm|Bus error|unable to open shared memory object|posix_fallocate failed"
+        r"|(?:creating shared memory segment|/dev/shm|psm_)[^\n]{0,200}No space left"
+        r"|No space left[^\n]{0,60}/(?:dev/shm|psm_)",
+        sentence="the pod's /dev/shm is too small[: {needed} are needed, {free} are free]",
+        cure="Mount a larger emptyDir of medium Memory at /dev/shm[: {needed} or more]",
+        setting="shm size",
+        facts=(r"(?P<needed>\d+ MiB) required, (?P<free>\d+ MiB) free",),
+        serving=True,
+    ),
+    Row(
+        id="disk_full",
+        signs=r"No space left on device|\[Errno 28\]|os error 28|Disk quota exceeded|Not enough free disk space",
+        sentence="a disk is full[: {path}][, {free} are free and {needed} are needed]",
+        cure="Give the volume[ of {path}] more space, or the model's download a larger one",
+        setting="cache size",
+        facts=(
+            r"expected file size is: (?P<needed>[\d.]+ MB)",
+            r"target location (?P<path>\S+) only has (?P<free>[\d.]+ MB)",
+            r"No space left on device[^\n]{0,20}: '(?P<path>[^']+)'",
+        ),
+        serving=True,
+    ),
+    # --- Does it fit?
+    Row(
+        id="max_len_too_big",
+        signs=r"User-specified max_model_len \((?P<asked>\d+)\) is greater than the derived max_model_len"
+        r"(?: \(\w+=(?P<limit>\d+))?",
+        sentence="--max-model-len {asked} is longer than the model can[, which is {limit}]",
+        cure="Lower --max-model-len[ to {limit}]",
+        setting="--max-model-len",
+    ),
+    Row(
+        id="kv_cache_too_small",
+        signs=r"To serve at least one request with the models?'s max seq len"
+        r"|max seq len \(\d+\) is larger than the maximum number of tokens that can be stored in KV cache",
+        sentence="the KV cache does not fit[: {length} tokens need {needed}][, {free} is free]",
+        cure="Lower --max-model-len[ to {limit}] or raise --gpu-memory-utilization",
+        setting="--max-model-len",
+        facts=(
+            r"max seq len \((?P<length>\d+)\)",
+            r"\((?P<needed>[\d.]+ Gi?B) KV cache is needed",
+            r"available KV cache memory \((?P<free>[\d.]+ Gi?B)\)",
+            r"estimated maximum model length is (?P<limit>\d+)",
+            r"stored in KV cache \((?P<limit>\d+)\)",
+        ),
+    ),
+    Row(
+        id="kv_cache_none",
+        signs="No available memory for the cache blocks|Cannot auto-fit max_model_len",
+        sentence="the weights leave no GPU memory for the KV cache",
+        cure="Raise --gpu-memory-utilization, or spread the model over more GPUs (--tensor-parallel-size)",
+        setting="--gpu-memory-utilization",
+    ),
+    Row(
+        id="gpu_busy",
+        signs=r"Free memory on device [^\n]{1,200}is less than|Error in memory profiling",
+        sentence="somebody else uses the GPU[: {free} of {total} GiB are free, {wanted} GiB are wanted]",
+        cure="Find who shares the GPU, or lower --gpu-memory-utilization",
+        setting="--gpu-memory-utilization",
+        facts=(
+            r"\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup[^\n]{1,200}?\([\d.]+, (?P<wanted>[\d.]+) GiB\)",
+        ),
+        transient=True,  # the predecessor may still be ending
+    ),
+    Row(
+        id="gpu_oom",
+        signs=r"\btorch\.(?:cuda\.)?OutOfMemoryError|(?:CUDA|HIP) out of memory|CUDA error: out of memory",
+        sentence="the GPU has too little memory[: {asked} were wanted][, {free} of {total} were free]",
+        cure="Use more GPUs (--tensor-parallel-size) or a smaller or quantized model; if the weights were loaded "
+        "already, lower --gpu-memory-utilization or --max-num-seqs",
+        setting="--tensor-parallel-size",
+        facts=(
+            r"Tried to allocate (?P<asked>[\d.]+ [KMG]iB)",
+            r"total capacity of (?P<total>[\d.]+ [KMG]iB) of which (?P<free>[\d.]+ [KMG]iB) is free",
+        ),
+        serving=True,
+    ),
+    # --- The GPUs. The driver first: torch warns of it and goes on as if there were no GPU.
+    Row(
+        id="tp_heads",
+        signs=r"Total number of attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size"
+        r"(?: \((?P<parallel>\d+)\))?",
+        sentence="the model's {heads} attention heads cannot be divided among[ {parallel}] GPUs",
+        cure="Set --tensor-parallel-size to a number that divides {heads}",
+        setting="--tensor-parallel-size",
+    ),
+    Row(
+        id="gpu_count",
+        signs=r"World size \(\d+\) is larger than the number of available GPUs|invalid device ordinal"
+        r"|required GPUs exceeds the total number of available|Tensor parallel size \(\d+\) exceeds available GPUs",
+        sentence="the server wants more GPUs[ ({wanted})] than the pod has[ ({available})]",
+        cure="Let the pod request as many GPUs as --tensor-parallel-size needs[: {wanted}]",
+        setting="--tensor-parallel-size",
+        facts=(
+            r"World size \((?P<wanted>\d+)\) is larger than the number of available GPUs \((?P<available>\d+)\)",
+            r"Tensor parallel size \((?P<wanted>\d+)\) exceeds available GPUs \((?P<available>\d+)\)",
+        ),
+    ),
+    Row(
+        id="driver_too_old",
+        signs=r"NVIDIA driver on your system is too old|CUDA driver version is insufficient"
+        r"|provided PTX was compiled with an unsupported toolchain"
+        r"|forward compatibility was attempted on non supported HW",
+        sentence="the node's NVIDIA driver is too old for this image[ (it offers CUDA {found})]",
+        cure="Update the node's driver (580 or newer for CUDA 13), or use an image that was built for an older CUDA",
+        setting="image tag",
+        facts=(r"found version (?P<found>\d+)",),
+    ),
+    Row(
+        id="gpu_none",
+        signs=r"Failed to infer device type|No (?:CUDA|HIP) GPUs are available|no CUDA-capable device is detected"
+        r"|(?<!CUDA initialization: )Found no NVIDIA driver on your system|libcuda\.so\.1: cannot open shared object",
+        sentence="the server sees no GPU",
+        cure="Let the pod request a GPU, on a node where the device plugin and the NVIDIA runtime work",
+        setting="gpus",
+    ),
+    Row(
+        id="gpu_arch",
+        signs=r"no kernel image is available for execution|only supported on GPUs with compute capability"
+        r"|not supported for the current GPU\. Minimum capability|FlashAttention only supports Ampere GPUs or newer",
+        sentence="the GPU[ {gpu}] is too old for this model or data type"
+        "[: it has compute capability {have}][, {needed} is needed]",
+        cure="Use a newer GPU (node selector), or another --dtype or --quantization (--dtype half instead of bfloat16)",
+        setting="--dtype",
+        facts=(
+            r"capability of at least (?P<needed>[\d.]+\d)\. Your (?P<gpu>[^\n]{1,60}?) GPU",
+            r"GPU has compute capability (?P<have>[\d.]+\d)",
+            r"Minimum capability: (?P<needed>\d+)\. Current capability: (?P<have>\d+)",
+        ),
+    ),
+    Row(
+        id="gpu_fault",
+        signs=r"\bXid\b|uncorrectable ECC error|GPU is lost|fallen off the bus|Driver/library version mismatch"
+        r"|CUDA error: (?:an illegal memory access|device-side assert|unspecified launch failure|misaligned address)",
+        sentence="the GPU or its driver failed[: {error}]",
+        cure="Look for Xid in the node's kernel log; if the error follows the node, drain it, else report it to vLLM",
+        facts=(
+            r"CUDA error: (?P<error>[^\n]{1,100})",
+            r"(?P<error>[^\n:]{0,60}(?:ECC error|is lost|version mismatch))",
+        ),
+        transient=True,
+        serving=True,
+    ),
+    Row(
+        id="quantization",
+        signs=r"Quantization method specified in the model config|Unknown quantization method"
+        r"|Cannot find the config file for \w+|is not supported for quantization method",
+        sentence="--quantization does not fit the model[: {error}]",
+        cure="Leave --quantization out: vLLM reads it from the model",
+        setting="--quantization",
+        facts=(
+            r"(?P<error>(?:Quantization method specified|Unknown quantization method|Cannot find the)[^\n\[]{1,200})",
+            r"(?P<error>\S+ is not supported for quantization method \w+)",
+        ),
+    ),
+)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a log says about the process: its surroundings, its command line, and who ended it."""
+
+from __future__ import annotations
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.causes.row import Row
+
+GENERIC, KILLED_WHILE_LOADING = "generic", "killed_while_loading"
+
+# An exception that says more than that something else went wrong before.
+_ROOT = (
+    r"^(?P<error>(?!BrokenPipe|SystemExit|[^\n]*(?:initialization failed|failed to start|EngineDeadError"
+    r"|ValidationError))[\w.]*(?:Error|Exception|Interrupt): [^\n]{1,300})"
+)
+_PYDANTIC = r"validation errors? for \w+\n(?:\w[^\n]*\n)? +(?:(?:Value|Assertion) (?:error|failed), )?"
+
+PROCESS: tuple[Row, ...] = (
+    # --- What surrounds it.
+    Row(
+        id="vllm_port_env",
+        signs=r"VLLM_PORT '(?P<value>[^']*)' (?:appears to be a URI|must be a valid integer)",
+        sentence="Kubernetes has set VLLM_PORT to {value}, because a Service is called vllm",
+        cure="Set enableServiceLinks to false in the pod, or rename that Service",
+        setting="VLLM_PORT",
+    ),
+    Row(
+        id="no_tmp",
+        signs=r"No usable temporary directory found",
+        sentence="there is no directory for temporary files that the server may write to",
+        cure="Mount an emptyDir at /tmp, or point TMPDIR at a volume that it may write to",
+        setting="extra volumes",
+    ),
+    Row(
+        id="uid_unknown",
+        signs=r"getpwuid\(\): uid not found(?:: (?P<uid>\d+))?",
+        sentence="the image has no user[ {uid}]",
+        cure="Set HOME, USER and LOGNAME in the container's environment, or run as the image's own user (2000)",
+        setting="security context",
+    ),
+    Row(
+        id="cache_not_writable",
+        signs=r"(?:PermissionError: \[Errno 13\]|PermissionError at|\[Errno 30\] Read-only file system"
+        r"|FileNotFoundError: \[Errno 2\])[^\n]*(?:cache|/\.(?:config|triton|local|nv)\b)",
+        sentence="the server may not write[ to {path}]",
+        cure="Mount a volume there that its user may write to, or point HOME and VLLM_CACHE_ROOT at one",
+        setting="cache",
+        facts=(
+            r"\[Errno (?:2|13|30)\][^\n']*'(?P<path>[^'\n]*(?:cache|/\.(?:config|triton|local|nv))[^'\n]*)'",
+            r"PermissionError at (?P<path>/\S+)",
+        ),
+    ),
+    Row(
+        id="port_in_use",
+        signs=r"\[Errno 98\][^\n]*[Aa]ddress already in use|EADDRINUSE|ZMQError: Address already in use",
+        sentence="another process of the pod or node listens on the port[ {port}] already",
+        cure="Give the server another --port, or end the other one (a second container, hostNetwork)",
+        setting="--port",
+        facts=(r"bind on address \('[^']*', (?P<port>\d+)\)", r"listen on [^\n]{0,60}port: (?P<port>\d+)"),
+    ),
+    # --- What it was told.
+    Row(
+        id="bad_flag",
+        signs=r"^[^\n]{0,60}\berror: (?:unrecognized arguments|ambiguous option|argument \S+: "
+        r"|the following arguments are required|one of the arguments)",
+        sentence="vLLM does not take its command line[: {error}]",
+        cure="Correct or remove[ {flag}]: which flags there are differs from version to version",
+        setting="[{flag}]",
+        facts=(
+            r"error: (?P<error>unrecognized arguments: (?P<flag>[^\s=]+))",
+            r"error: (?P<error>argument (?P<flag>--[\w-]+)[^\n]{1,200})",
+            r"error: (?P<error>[^\n]{1,200})",
+        ),
+    ),
+    Row(
+        id="bad_value",
+        signs=r"invalid (?:tool call|reasoning) parser|\bError: --[\w-]+ (?:requires|must)"
+        r"|validation errors? for (?!ModelConfig|VllmConfig)\w*(?:Config|Args)\b"
+        r"|max_num_batched_tokens \(\d+\) is smaller than",
+        sentence="vLLM does not take its settings[: {error}][ ({flag} is {value})]",
+        cure="Correct the setting[ {flag}]",
+        setting="[{flag}]",
+        facts=(
+            r"(?P<error>invalid (?P<field>tool call parser|reasoning parser): \S+)",
+            r"(?P<error>(?P<flag>--[\w-]+) (?:requires|must)[^\n]{1,200})",
+            r"validation errors? for \w+\n(?P<field>[a-z]\w*)\n",
+            _PYDANTIC + r"(?P<error>[^\n\[]{1,300}[^\s\[])",
+            r"\[type=\w+, input_value=(?P<value>[\w.'+-]{1,40}),",
+            r"(?P<error>max_num_batched_tokens \(\d+\) is smaller than[^\n.]{1,100})",
+        ),
+    ),
+    Row(
+        id="unknown_env",
+        signs=r"rror[:,] Unknown vLLM environment variable detected: (?P<name>\w+)",
+        sentence="vLLM does not know the environment variable {name}",
+        cure="Correct or remove {name}: names that begin with VLLM_ are vLLM's own",
+        setting="extra environment",
+    ),
+    # --- Who ended it.
+    Row(
+        id="startup_timeout",
+        signs=r"Timed out waiting for engine core processes to start",
+        sentence="the engine was not ready in time[: vLLM waited {seconds} s]",
+        cure="Raise VLLM_ENGINE_READY_TIMEOUT_S[ above {seconds}] to what the startup probe allows",
+        setting="VLLM_ENGINE_READY_TIMEOUT_S",
+        facts=(r"Waited (?P<seconds>\d+)",),
+        transient=True,
+    ),
+    Row(
+        id=KILLED_WHILE_LOADING,
+        signs=r"KeyboardInterrupt: (?:MQLLMEngine )?terminated",
+        sentence="the server was told to stop while it loaded: by its startup or liveness probe, or with its pod",
+        cure="If nobody deleted the pod, raise the startup probe's failureThreshold",
+        setting="startup probe failureThreshold",
+        transient=True,
+    ),
+    Row(
+        id="worker_killed",
+        signs=r"[Ww]orker \S+(?: pid \d+)? died(?: unexpectedly)?[^\n]{0,20}exit code: -9\b",
+        sentence="the kernel killed a worker of the server, most likely for lack of memory",
+        cure="Raise the container's memory limit",
+        setting="memory limit",
+        serving=True,
+    ),
+    # Behind those, since a worker that is killed leaves the others with errors of NCCL.
+    Row(
+        id="nccl",
+        signs=r"NCCL error|ncclCommInitRank|ncclUnhandledCudaError|Dist(?:Store|Network)Error",
+        sentence="the GPUs cannot talk to each other[: {error}]",
+        cure="Set NCCL_DEBUG to INFO and read the log; check /dev/shm, the GPUs' links and NCCL_SOCKET_IFNAME",
+        setting="extra environment",
+        facts=(r"(?P<error>NCCL error[^\n]{1,200})", r"Dist\w+Error: (?P<error>[^\n]{1,200})"),
+        transient=True,
+        serving=True,
+    ),
+    Row(
+        id=GENERIC,
+        signs=r"Engine core initialization failed|WorkerProc initialization failed|EngineCore failed to start"
+        r"|Engine process failed to start|EngineCore hit an exception"
+        r"|WorkerProc failed to start|validation errors? for (?:ModelConfig|VllmConfig)"
+        r"|^Traceback \(most recent call last\)",
+        sentence="the engine did not start[: {error}]",
+        cure="Read the container's log; if it names no error, suspect its memory limit",
+        facts=(_PYDANTIC + r"(?P<error>[^\n\[]{1,300}[^\s\[])", _ROOT),
+        transient=True,
+    ),
+    Row(
+        id=GENERIC,
+        signs=r"EngineCore encountered a fatal error|proc \S+ died unexpectedly|EngineDeadError|Engine loop has died",
+        sentence="the engine died while it served[: {error}]",
+        cure="Read the container's log; if it names no error, suspect its memory limit",
+        facts=(_ROOT,),
+        transient=True,
+        serving=True,
+    ),
+)
