@@ -53,6 +53,7 @@ GAP = "  "
 NOTHING = "-"
 # A column is not made narrower than this.
 NARROWEST = 8
+RIGID = re.compile(r"^[\d :/.-]*$")
 TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ$")
 
 
@@ -60,8 +61,10 @@ def table(rows: Sequence[Any], columns: Mapping[str, str], width: int = 108) -> 
     headings = list(columns)
     cells = [headings] + [[_text(_value(row, way)) for way in columns.values()] for row in rows]
     widths = [max(len(line[place]) for line in cells) for place in range(len(headings))]
-    while sum(widths) + len(GAP) * (len(widths) - 1) > width and max(widths, default=0) > NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    # Half a time or a number is worth nothing.
+    soft = [place for place in range(len(headings)) if not all(RIGID.match(line[place]) for line in cells[1:])]
+    while sum(widths) + len(GAP) * (len(widths) - 1) > width and any(widths[place] > NARROWEST for place in soft):
+        widths[max(soft, key=lambda place: widths[place])] -= 1
     lines = [[_short(text, size).ljust(size) for text, size in zip(line, widths, strict=True)] for line in cells]
     return [GAP.join(line).rstrip() for line in lines]
 
