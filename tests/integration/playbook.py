@@ -42,6 +42,7 @@ class Run:
     output: list[Line] = field(default_factory=list)
     progress: list[Line] = field(default_factory=list)
     readers: list[threading.Thread] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
 
     def finish(self) -> Run:
         """Waits for its end."""
@@ -52,6 +53,9 @@ class Run:
             self.process.wait()
             for reader in self.readers:
                 reader.join()
+        if self.results_file.exists():
+            self.results = [json.loads(line) for line in self.results_file.read_text().splitlines()]
+            self.results_file.unlink()
         return self
 
     def wait_for(self, pattern: str) -> None:
@@ -83,11 +87,6 @@ class Run:
     @property
     def told(self) -> str:
         return f"{self.stdout}\n{self.stderr}"
-
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        text = self.results_file.read_text() if self.results_file.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
 
     def result(self, host: str = "one") -> dict[str, Any]:
         """What vllm_release returned for a host."""
