@@ -53,6 +53,22 @@ def clashes(causes: Iterable[dict[str, str]]) -> list[Clash]:
     return found
 
 
+def value_at(body: Object, field: str) -> Any:
+    """The value that a field path like `.spec.containers[name="vllm"].image` leads to; None where there is none. A key
+    with dots in it is not found."""
+    value: Any = body
+    for name, keys in re.findall(r"\.([^.\[]+)|\[([^\]]*)\]", field):
+        if name and isinstance(value, dict):
+            value = value.get(name)
+        elif keys and isinstance(value, list):
+            wanted = [(key, part.strip('"')) for key, _is, part in (pair.partition("=") for pair in keys.split(","))]
+            items = (item for item in value if isinstance(item, dict))
+            value = next((item for item in items if all(str(item.get(key)) == part for key, part in wanted)), None)
+        else:
+            return None
+    return value
+
+
 def appliers(live: Object) -> frozenset[str]:
     """The managers other than ours that own fields by server-side apply."""
     return frozenset(

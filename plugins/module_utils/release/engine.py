@@ -43,7 +43,8 @@ class Engine:
         self.api, self.release, self.wishes = api, release, wishes
         self.store = Store(api, release)
         self.lease = lock.Lease(self.store, wishes.timings.patience, wishes.parent)
-        self.planner = Planner(api, release, Manners(adopt=wishes.adopt, force=wishes.force_conflicts))
+        force = wishes.force_conflicts
+        self.planner = Planner(api, release, Manners(adopt=wishes.adopt, force=force, take_replicas=force))
         self.attempt = Attempt(api, self.lease, self.planner, wishes)
         api.before_write = self.lease.guard
 
@@ -200,7 +201,9 @@ class Engine:
             self.wishes.console(note)
         if self.wishes.check_mode:
             return self._foreseen(plan, head, new=not same)
-        self._remind(head, definition.digest)
+        if reminder := history.reminder(head, definition.digest):
+            self.wishes.console(reminder)  # at once: it may well fail again
+            self.attempt.warnings.append(reminder)
         revision = head.current.revision if same and head.current else head.next
         operation = self.operation(request, "repair" if same else request.kind, revision, definition.digest, head)
         operation = replace(operation, target=target.revision if target else None)
@@ -219,13 +222,6 @@ class Engine:
     def _proven(self, head: record.Head) -> bool:
         """Nothing is left to prove: the current revision is verified, or nobody asks for that."""
         return head.verified or self.wishes.verify is None
-
-    def _remind(self, head: record.Head, digest: str) -> None:
-        row = next(
-            (row for row in head.history if row.digest == digest and row.state == "failed" and row.failure), None
-        )
-        if row and row.failure:
-            self.attempt.warnings.append(f"This definition failed as revision {row.revision}: {row.failure['message']}")
 
     def _pods_tried(self, steps: tuple[Step, ...]) -> dict[Key, tuple[str, ...]]:
         """The warnings about the pods of Deployments whose template changes; Refused if they would never be

@@ -126,6 +126,14 @@ def rollback_target(head: Head, wanted: int | None) -> Row:
     return row
 
 
+def reminder(head: Head, digest: str) -> str:
+    """What became of the same definition before, if it failed; else empty."""
+    found = (row for row in head.history if row.digest == digest and row.state == "failed")
+    return next(
+        (f"This definition failed as revision {row.revision}: {(row.failure or {})['message']}" for row in found), ""
+    )
+
+
 def choices(head: Head) -> str:
     """ "The history has 7 (current, verified), 6 (failed)" """
     rows = [f"{row.revision} ({row.state}{', verified' if row.verified else ''})" for row in head.history]

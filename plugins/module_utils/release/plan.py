@@ -159,16 +159,16 @@ def inventory(
     return tuple(items)
 
 
-def carried_over(body: Object, live: Object | None) -> Object:
+def carried_over(body: Object, live: Object | None, *, take_replicas: bool = False) -> Object:
     """`body` as it has to be applied to what is there: with what must not be dropped, and without what is left to
-    others.
+    others: the number of replicas to a scaler, unless it is to be taken.
 
     Dropping `replicas` sets it to 1, unless somebody else owns it; dropping serviceAccountName leaves the old one in
     place behind its back, in its deprecated twin."""
     if live is None or body["kind"] != "Deployment":
         return body
     body = copy.deepcopy(body)
-    if conflict.scaled(live):
+    if conflict.scaled(live) and not take_replicas:
         body["spec"].pop("replicas", None)
     pod, live_pod = body["spec"]["template"]["spec"], live["spec"]["template"]["spec"]
     if "serviceAccountName" in live_pod:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import conflict, names
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import optional
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import CREDENTIAL, optional
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Key, Step, carried_over, key_of
 
@@ -30,10 +31,12 @@ REPLACEABLE = ("Job", "ConfigMap")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How to treat what others own. `force`: take every field, also from those who apply (a rollback must not stop)."""
+    """How to treat what others own. `force`: take every field, also from those who apply (a rollback must not stop);
+    `take_replicas`: the number of replicas, too, where a scaler has it."""
 
     adopt: bool = False
     force: bool = False
+    take_replicas: bool = False
 
 
 class Planner:
@@ -115,7 +118,7 @@ class Planner:
         """The step for one object, from a dry run against `live`. Raises Conflict when it is not what was read."""
         if live:
             _same_selector(body, live)
-        body = carried_over(body, live)
+        body = carried_over(body, live, take_replicas=self.manners.take_replicas)
         answer, force, notes = self._dry_run(body, live)
         if answer is None:  # it cannot be changed, or not before somebody's additions are gone
             return self._around(body, live)
@@ -129,6 +132,8 @@ class Planner:
             action = Action.CREATE
         elif adopt:
             action = Action.ADOPT
+        elif change and live.get("immutable") and not body.get("immutable"):  # somebody has made it so; it stays so
+            action = Action.RECREATE
         else:
             action = Action.UPDATE if change else Action.UNCHANGED
         notes += tuple(f"{names.identity(body)}: taking back what {manager} added" for manager in sorted(others))
@@ -172,7 +177,7 @@ class Planner:
         found, tools = conflict.clashes(error.causes), conflict.appliers(live)
         claimed = [clash for clash in found if clash.manager in tools]
         if claimed:
-            fields = ", ".join(f"{clash.field} ({clash.manager})" for clash in claimed)
+            fields = ", ".join(f"{clash.field} ({_claim(clash, live, body)})" for clash in claimed)
             raise Refused(
                 f"{names.identity(body)} cannot be applied",
                 f"Somebody else applies the same fields, and would take them back: {fields}",
@@ -183,7 +188,7 @@ class Planner:
 
     def _around(self, body: Object, live: Object | None) -> Step:
         others = conflict.foreign(live) if live else {}
-        if not others:
+        if not others or (live and _replaceable(live)):
             change = difference(live, body)
             return Step(action=Action.RECREATE, body=body, live=live, difference=change)
         after: Object = copy.deepcopy(live) if live else body
@@ -219,6 +224,15 @@ def _with_replicas(body: Object, live: Object | None) -> Object:
     if live is None or body["kind"] != "Deployment" or "replicas" in body["spec"]:
         return body
     return body | {"spec": body["spec"] | {"replicas": live["spec"]["replicas"]}}
+
+
+def _claim(clash: conflict.Clash, live: Object, body: Object) -> str:
+    """Who wants what of a field; without the values where they cannot be told or must not be shown."""
+    theirs, ours = (conflict.value_at(one, clash.field) for one in (live, body))
+    secret = any(CREDENTIAL.search(word) for word in re.split(r"[^\w-]", clash.field))
+    if secret or not all(isinstance(value, (str, int)) for value in (theirs, ours)):
+        return clash.manager
+    return f"{clash.manager}: {theirs!r}, here: {ours!r}"
 
 
 def _same_selector(body: Object, live: Object) -> None:
