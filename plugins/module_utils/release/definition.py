@@ -18,8 +18,8 @@ CLUSTER_SCOPED = frozenset(
     "PersistentVolume PriorityClass RuntimeClass StorageClass ValidatingAdmissionPolicy "
     "ValidatingWebhookConfiguration".split()
 )
-# Names under which people keep credentials. A reference (valueFrom) is fine, a literal is not.
-CREDENTIAL = re.compile(r"(_|^)(TOKEN|KEY|SECRET)$|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+# Names under which people keep credentials. A reference (valueFrom) is fine, a literal is not; the path of a file is.
+CREDENTIAL = re.compile(r"(_|^)(TOKEN|KEY|SECRET)$|PASSW(OR)?D(?!.*_(FILE|PATH)$)", re.IGNORECASE)
 LONGEST_NAME = 63
 # What a progress deadline grants a pod before its container starts; seconds.
 IMAGE_PULL_ALLOWANCE = 600

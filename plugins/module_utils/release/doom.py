@@ -141,7 +141,8 @@ def _repeated(pod: Object, container: dict[str, Any], deaths: Deaths) -> Doom | 
         return None
     code, reason = ends[-1]
     message = (last_end(container).get("message") or "").strip()
-    words = f"it exited with code {code} {len(ends)} times{' (' + reason + ')' if reason == 'OOMKilled' else ''}"
+    often = "twice" if len(ends) == 2 else f"{len(ends)} times"
+    words = f"it ended {often} with exit code {code}{' (' + reason + ')' if reason == 'OOMKilled' else ''}"
     words += f": {_last_line(message)}" if message else ""
     return _doom(REPEATED, "oom_killed" if reason == "OOMKilled" else "crash", pod, container, words, "Read its log")
 

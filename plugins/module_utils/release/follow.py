@@ -65,7 +65,9 @@ class Follower:
                 if error.status < 500:
                     raise
                 self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
-            self.hooks.pause(self.wishes.timings.pause(time.monotonic() - self.start))
+            moment = time.monotonic()
+            until_told = self.told_at + self.wishes.timings.tell_every - moment
+            self.hooks.pause(max(0.1, min(self.wishes.timings.pause(moment - self.start), until_told)))
 
     def _look(self) -> rollout.Observation:
         deployment, pods = self.api.get(DEPLOYMENT, self.name), tuple(self.api.list(POD, self.selector))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
@@ -68,7 +68,8 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     _gone, complaints = applier.prune([_item(key, body) for key, body in doomed.items()])
     if complaints:
         raise ReleaseFailed(f"{release} could not be removed", "; ".join(complaints), "Run the same command again")
-    _wait_for_pods(api, doomed, lease, wishes)
+    # What an interrupted run has deleted is gone, but its pods may not be: the definition still tells how to find them.
+    _wait_for_pods(api, [*doomed.values(), *definition.objects], lease, wishes)
     if head and keep_history:
         lease.save(history.removed(head, (item for item in head.inventory if item.keep)))
     else:
@@ -92,10 +93,10 @@ def _operation(head: record.Head, wishes: Wishes) -> record.Operation:
     )
 
 
-def _wait_for_pods(api: Api, doomed: Mapping[Key, Object], lease: lock.Lease, wishes: Wishes) -> None:
+def _wait_for_pods(api: Api, bodies: Iterable[Object], lease: lock.Lease, wishes: Wishes) -> None:
     start, told, limit = time.monotonic(), -wishes.timings.tell_every, wishes.wait_timeout or PATIENCE
-    for body in (body for key, body in doomed.items() if key[1] == "Deployment"):
-        while pods := api.list(POD, label_selector(body)):
+    for selector in {label_selector(body) for body in bodies if body["kind"] == "Deployment"}:
+        while pods := api.list(POD, selector):
             spent = time.monotonic() - start
             if spent > limit:
                 raise ReleaseFailed(

@@ -83,11 +83,11 @@ def judge(seen: Observation, generation: int) -> Ready | Waiting | Failed:
         problem = doom.failed_create(seen.replica_set)
         return Waiting(state=f"no pod {problem}", text=f"no new pod yet{': ' + problem if problem else ''}")
     behind = [pod for pod in fresh if not is_ready(pod)]
+    if not behind and not seen.old_pods:
+        return Waiting(state=ACCEPTED, text=f"{len(ready)} of {wanted} ready, waiting for the Deployment controller")
     if not behind:
-        return Waiting(
-            state=f"{len(ready)} ready, {len(seen.old_pods)} old",
-            text=f"{len(ready)} of {wanted} ready, {len(seen.old_pods)} old pods still serve",
-        )
+        old = "1 old pod still serves" if len(seen.old_pods) == 1 else f"{len(seen.old_pods)} old pods still serve"
+        return Waiting(state=f"{len(ready)} ready, {old}", text=f"{len(ready)} of {wanted} ready, {old}")
     states = [pod_state(pod, seen.now) for pod in behind]
     count = f"{len(ready)} of {wanted} ready, " if wanted > 1 else ""
     return Waiting(

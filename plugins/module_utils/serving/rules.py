@@ -107,6 +107,18 @@ def _service_name(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def _secrets(subject: Subject) -> Iterator[Finding]:
+    for flag, variable in (("--api-key", "VLLM_API_KEY"), ("--hf-token", "HF_TOKEN")):
+        if any(value and not value.startswith("$(") for value in values(list(subject.argv), flag)):
+            yield _error(
+                "literal-credential",
+                f"{subject.name} has a literal value behind {flag}",
+                "everybody who may read pods sees it, and a record must not hold a secret",
+                f"Leave the flag out, and set {variable} from a Secret with valueFrom.secretKeyRef",
+                flag,
+            )
+
+
 def _drain(subject: Subject) -> Iterator[Finding]:
     pre_stop = ((subject.container.get("lifecycle") or {}).get("preStop") or {}).get("sleep") or {}
     waits, drains = int(pre_stop.get("seconds", 0)), subject.number("--shutdown-timeout", default=0)
@@ -260,6 +272,7 @@ Rule = Callable[[Subject], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     _parallelism,
     _service_name,
+    _secrets,
     _drain,
     _budget,
     _probe_paths,

@@ -151,12 +151,12 @@ def test_what_may_heal(status: Object) -> None:
     [
         ([(1, "Error")], None, ""),
         ([(1, "Error"), (137, "OOMKilled")], None, ""),
-        ([(1, "Error"), (1, "Error")], "crash", "it exited with code 1 2 times"),
-        ([(0, "Completed"), (0, "Completed")], "crash", "it exited with code 0 2 times"),
+        ([(1, "Error"), (1, "Error")], "crash", "it ended twice with exit code 1"),
+        ([(0, "Completed"), (0, "Completed")], "crash", "it ended twice with exit code 0"),
         (
             [(1, "Error"), (137, "OOMKilled"), (137, "OOMKilled")],
             "oom_killed",
-            "it exited with code 137 3 times (OOMKilled)",
+            "it ended 3 times with exit code 137 (OOMKilled)",
         ),
     ],
 )

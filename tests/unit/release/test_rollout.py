@@ -146,22 +146,22 @@ CONTROLLER = "waiting for the Deployment controller"
         ),
         pytest.param(
             seen(deployment(), pod(), pod("q", "old")),
-            "1 of 1 ready, 1 old pods still serve",
+            "1 of 1 ready, 1 old pod still serves",
             id="an old pod is left",
         ),
         pytest.param(
             seen(deployment(ready=0), pod()),
-            "1 of 1 ready, 0 old pods still serve",
+            "1 of 1 ready, waiting for the Deployment controller",
             id="the controller has yet to count it",
         ),
         pytest.param(
             seen(deployment(availableReplicas=0), pod()),
-            "1 of 1 ready, 0 old pods still serve",
+            "1 of 1 ready, waiting for the Deployment controller",
             id="ready is not available",
         ),
         pytest.param(
             seen(deployment(replicas=2, updatedReplicas=1), pod(), pod("q", "old", deleting=True)),
-            "1 of 2 ready, 0 old pods still serve",
+            "1 of 2 ready, waiting for the Deployment controller",
             id="counted with an old one",
         ),
     ],

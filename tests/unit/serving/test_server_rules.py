@@ -103,6 +103,11 @@ TRIPS: dict[str, tuple[Edit, str, str]] = {
         "service-called-vllm",
         "release name",
     ),
+    "a key among the arguments": (
+        lambda o: server(o)["args"].extend(["--api-key", "sk-1"]),
+        "literal-credential",
+        "--api-key",
+    ),
     "grace too short": (
         lambda o: pod(o).update({"terminationGracePeriodSeconds": 105}),
         "grace-too-short",
@@ -152,6 +157,7 @@ PASSES: dict[str, Edit] = {
         server(o)["resources"]["limits"].update({"nvidia.com/gpu": 4}),
         server(o)["resources"]["requests"].update({"nvidia.com/gpu": 4}),
     ),
+    "a key by reference": lambda o: server(o)["args"].extend(["--api-key", "$(VLLM_API_KEY)"]),
     "just enough grace": lambda o: pod(o).update({"terminationGracePeriodSeconds": 106}),
     "no probe but readiness": lambda o: (server(o).pop("startupProbe"), server(o).pop("livenessProbe")),
     "the server's own deadline": lambda o: spec(o).pop("progressDeadlineSeconds"),
