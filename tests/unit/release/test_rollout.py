@@ -19,7 +19,6 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import
     judge,
     overdue,
     pod_state,
-    startup_budget,
 )
 from ansible_collections.ai_aas.vllm.tests.unit.release.observations import (
     CONTAINER,
@@ -245,45 +244,6 @@ def test_overdue_says_what_the_pods_say() -> None:
 def test_overdue_without_a_pod(found: Object | None, why: str) -> None:
     cause = overdue(seen(deployment(), replica_set=found), 90)
     assert cause == Cause(id="no_pod", sentence=f"After 90 s there is no pod: {why}", reason="ProgressDeadlineExceeded")
-
-
-@pytest.mark.parametrize(
-    ("containers", "seconds"),
-    [
-        pytest.param([{}], 600, id="no probes: ten minutes"),
-        pytest.param([{"startupProbe": {"failureThreshold": 20, "periodSeconds": 30}}], 600, id="tries times period"),
-        pytest.param([{"startupProbe": {"httpGet": {}}}], 30, id="the defaults of Kubernetes"),
-        pytest.param(
-            [{"startupProbe": {"failureThreshold": 2, "periodSeconds": 5, "initialDelaySeconds": 7}}],
-            17,
-            id="a late start",
-        ),
-        pytest.param(
-            [{"startupProbe": {"failureThreshold": 2, "periodSeconds": 5}, "readinessProbe": {"periodSeconds": 3}}],
-            13,
-            id="readiness comes after it",
-        ),
-        pytest.param(
-            [
-                {
-                    "startupProbe": {"failureThreshold": 2, "periodSeconds": 5},
-                    "readinessProbe": {"initialDelaySeconds": 30},
-                }
-            ],
-            50,
-            id="readiness begins late",
-        ),
-        pytest.param([{"readinessProbe": {"initialDelaySeconds": 900}}], 910, id="only a late readiness probe"),
-        pytest.param([{"readinessProbe": {}}], 600, id="only a readiness probe"),
-        pytest.param(
-            [{"startupProbe": {"failureThreshold": 1}}, {"startupProbe": {"failureThreshold": 9}}],
-            90,
-            id="the slowest counts",
-        ),
-    ],
-)
-def test_startup_budget(containers: list[Object], seconds: int) -> None:
-    assert startup_budget({"spec": {"containers": containers}}) == seconds
 
 
 def test_the_current_replica_set_is_the_one_made_from_the_template() -> None:
