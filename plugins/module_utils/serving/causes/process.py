@@ -39,13 +39,14 @@ PROCESS: tuple[Row, ...] = (
     ),
     Row(
         id="cache_not_writable",
-        signs=r"(?:PermissionError: \[Errno 13\]|PermissionError at|\[Errno 30\] Read-only file system"
-        r"|FileNotFoundError: \[Errno 2\])[^\n]*(?:cache|/\.(?:config|triton|local|nv)\b)",
+        signs=r"\[Errno 30\] Read-only file system|PermissionError at \S+ when downloading"
+        r"|(?:PermissionError: \[Errno 13\]|FileNotFoundError: \[Errno 2\])[^\n]*(?:cache|/\.\w|'/root\b|'/home/)",
         sentence="the server may not write[ to {path}]",
         cure="Mount a volume there that its user may write to, or point HOME and VLLM_CACHE_ROOT at one",
         setting="cache",
         facts=(
-            r"\[Errno (?:2|13|30)\][^\n']*'(?P<path>[^'\n]*(?:cache|/\.(?:config|triton|local|nv))[^'\n]*)'",
+            r"\[Errno 30\][^\n']*'(?P<path>[^'\n]+)'",
+            r"\[Errno (?:2|13)\][^\n']*'(?P<path>[^'\n]*(?:cache|/\.\w|/root\b|/home/)[^'\n]*)'",
             r"PermissionError at (?P<path>/\S+)",
         ),
     ),
@@ -115,7 +116,7 @@ PROCESS: tuple[Row, ...] = (
     ),
     Row(
         id="worker_killed",
-        signs=r"[Ww]orker \S+(?: pid \d+)? died(?: unexpectedly)?[^\n]{0,20}exit code: -9\b",
+        signs=r"[Ww]orker (?:proc )?\S+(?: pid \d+)? died(?: unexpectedly)?[^\n]{0,20}exit code: -9\b",
         sentence="the kernel killed a worker of the server, most likely for lack of memory",
         cure="Raise the container's memory limit",
         setting="memory limit",
