@@ -119,9 +119,9 @@ class Applier:
     def _delete_as_seen(self, item: Item) -> None:
         kind = Kind(item.api_version, item.kind)
         metadata = self.api.get(kind, item.name)["metadata"]
-        ours = (metadata.get("labels") or {}).get(names.RELEASE) == self.planner.release
+        release = (metadata.get("labels") or {}).get(names.RELEASE, self.planner.release)
         life = (metadata.get("annotations") or {}).get(names.RELEASE_UID)
-        if ours and (life == self.release_uid or metadata["uid"] == item.uid):
+        if release == self.planner.release and (life == self.release_uid or metadata["uid"] == item.uid):
             self.api.delete(kind, item.name, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
 
 

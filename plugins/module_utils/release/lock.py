@@ -71,7 +71,7 @@ def wait_for_silence(store: Store, head: record.Head, patience: Patience) -> rec
 def busy(operation: record.Operation, release: str) -> Refused:
     return Refused(
         f"{operation.holder} is working on {release}",
-        f"It is making revision {operation.revision} ({operation.kind}, phase {operation.phase}), and it is alive",
+        f"That run is {operation.doing}, phase {operation.phase}, and it is alive",
         "Wait until it has ended, or stop it, then run the same command again",
     )
 

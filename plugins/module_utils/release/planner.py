@@ -72,11 +72,18 @@ class Planner:
         try:
             return self._asked(body, live)
         except Conflict as error:
-            if live or error.about_ownership:
+            if live:
                 raise Refused(
                     f"{names.identity(body)} cannot be planned", error.why, "Run the same command again"
                 ) from error
         live = self.api.get(kind_of(body), body["metadata"]["name"])
+        owner = (live["metadata"].get("labels") or {}).get(names.RELEASE, self.release)
+        if owner != self.release:
+            raise Refused(
+                f"{names.identity(body)} exists already and belongs to release {owner}",
+                "Two releases would take it from each other",
+                "Give it another name, or remove that release first",
+            )
         adopt = live["metadata"]["uid"] != owned_uid
         if adopt and not self.manners.adopt:
             raise Refused(

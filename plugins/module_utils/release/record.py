@@ -97,6 +97,12 @@ class Operation:
     on_failure: str = "rollback"
     failure: dict[str, Any] | None = None
 
+    @property
+    def doing(self) -> str:
+        """What its holder is doing, behind "is"."""
+        words = {"remove": "removing the release", "repair": f"repairing revision {self.revision}"}
+        return words.get(self.kind, f"making revision {self.revision} ({self.kind})")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ReleaseFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused, ReleaseFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, lock, names, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
@@ -51,6 +52,7 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     kinds = {Kind(body["apiVersion"], body["kind"]) for body in definition.objects}
     kinds |= {Kind(item.api_version, item.kind) for item in head.inventory} if head else set()
     live = planner.read(kinds)
+    live |= _unlabelled(api, [item for item in head.inventory if item.key not in live]) if head else {}
     kept = tuple(body for key, body in live.items() if key[1] in KEPT)
     doomed = {key: body for key, body in live.items() if key[1] not in KEPT}
     over = head is None or (keep_history and head.current is None and head.operation is None)
@@ -61,6 +63,8 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     wishes.console(f"plan: {len(doomed)} to delete{', ' + str(len(kept)) + ' kept' if kept else ''}")
     if wishes.check_mode:
         return result
+    # What an interrupted run has deleted is gone, but its pods may not be: a definition still tells how to find them.
+    recorded = _recorded(store, head) if head and head.operation else []
     if head:
         head = history.begun(head, _operation(head, wishes), None)
         lease.save(head)
@@ -68,8 +72,7 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     _gone, complaints = applier.prune([_item(key, body) for key, body in doomed.items()])
     if complaints:
         raise ReleaseFailed(f"{release} could not be removed", "; ".join(complaints), "Run the same command again")
-    # What an interrupted run has deleted is gone, but its pods may not be: the definition still tells how to find them.
-    _wait_for_pods(api, [*doomed.values(), *definition.objects], lease, wishes)
+    _wait_for_pods(api, [*doomed.values(), *definition.objects, *recorded], lease, wishes)
     if head and keep_history:
         lease.save(history.removed(head, (item for item in head.inventory if item.keep)))
     else:
@@ -81,12 +84,31 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     return result
 
 
+def _unlabelled(api: Api, items: Iterable[record.Item]) -> dict[Key, Object]:
+    """Those that somebody has stripped of their label. One that another release has now is not among them."""
+    found = {}
+    for item in items:
+        with contextlib.suppress(NotFound):
+            body = api.get(Kind(item.api_version, item.kind), item.name)
+            if body["metadata"]["uid"] == item.uid and not (body["metadata"].get("labels") or {}).get(names.RELEASE):
+                found[item.key] = body
+    return found
+
+
+def _recorded(store: Store, head: record.Head) -> list[Object]:
+    """What the current revision consists of, as far as that can be had."""
+    try:
+        return list(store.read_record(head.current.revision)["definition"]) if head.current else []
+    except Refused:
+        return []
+
+
 def _operation(head: record.Head, wishes: Wishes) -> record.Operation:
     return record.Operation(
         id=uuid.uuid4().hex,
         kind="remove",
         request=record.Request(kind="remove"),
-        revision=head.next - 1,
+        revision=head.current.revision if head.current else 0,
         digest="",
         base=head.current.revision if head.current else None,
         holder=lock.here(wishes.user),

@@ -107,11 +107,9 @@ class Store:
             self._stored = self.api.replace(self._stored | {"data": data})
 
     def _lost(self, found: record.Head | None) -> Refused:
-        operation = found.operation if found else None
-        who = f"{operation.holder} is making revision {operation.revision}" if operation else "it has moved on since"
         return Refused(
             f"Another run has taken {self.release}",
-            f"ConfigMap/{self.name} was written while this run was looking at it: {who}",
+            f"ConfigMap/{self.name} was written while this run was looking at it: {_winner(found)}",
             "Nothing more was written by this run; look at the history, then run the same command again",
         )
 
@@ -126,6 +124,18 @@ class Store:
     def _config_map(self, name: str, role: str) -> Object:
         labels = {names.RECORD: role, names.RECORD_OF: self.release}
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}}
+
+
+def _winner(found: record.Head | None) -> str:
+    """Who was faster, and with what."""
+    if found is None:
+        return "the release was removed"
+    if found.operation:
+        return f"{found.operation.holder} is {found.operation.doing}"
+    row = found.history[0] if found.history else None
+    return (
+        f"{row.by.get('user') or 'somebody'} has made revision {row.revision} ({row.state})" if row else "it moved on"
+    )
 
 
 def _written(body: Object) -> datetime:
