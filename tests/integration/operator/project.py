@@ -14,7 +14,9 @@ from ansible_collections.ai_aas.vllm.tests.integration.playbook import Run, play
 
 HERE = Path(__file__).parent
 SERVER = "server.yml.j2"
-RELEASE, INFO, HEALTH = (f"ai_aas.vllm.{name}" for name in ("vllm_release", "vllm_release_info", "vllm_health"))
+RELEASE, ROLLBACK, INFO, HEALTH = (
+    f"ai_aas.vllm.vllm_{name}" for name in ("release", "rollback", "release_info", "health")
+)
 
 # What tests use where a secret is wanted.
 SECRETS = ("secret-token", "secret\ntoken", ":secret@")
@@ -45,7 +47,10 @@ class Project:
         return path
 
     def run(self, *tasks: Task, options: tuple[str, ...] = (), environment: Mapping[str, str] | None = None) -> Run:
-        return play(self.write(*tasks), *options, inventory=self.folder / "hosts.yml", environment=environment)
+        return self.play(self.write(*tasks), *options, environment=environment)
+
+    def play(self, playbook: Path, *options: str, **settings: Any) -> Run:
+        return play(playbook, *options, inventory=self.folder / "hosts.yml", **settings)
 
     def message(self, task: Task, environment: Mapping[str, str] | None = None) -> str:
         """What a task that must fail says. Nothing that is printed shows a traceback or a secret."""
