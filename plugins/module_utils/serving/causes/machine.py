@@ -36,7 +36,7 @@ MACHINE: tuple[Row, ...] = (
         id="max_len_too_big",
         signs=r"User-specified max_model_len \((?P<asked>\d+)\) is greater than the derived max_model_len"
         r"(?: \(\w+=(?P<limit>\d+))?",
-        sentence="--max-model-len {asked} is longer than the model can[, which is {limit}]",
+        sentence="--max-model-len {asked} is more than the length that the model was made for[, {limit}]",
         cure="Lower --max-model-len[ to {limit}]",
         setting="--max-model-len",
     ),
