@@ -136,7 +136,7 @@ EVENTS: tuple[Row, ...] = (
         signs=r"(?:MountVolume\.\w+|AttachVolume\.Attach|hostPath type check) failed|Unable to attach or mount volumes",
         sentence="the volume[ {volume}] cannot be mounted[: {error}]",
         cure="Correct the volume, or its server's export and network",
-        setting="extra volumes",
+        setting="volumes",
         facts=(
             r'Volume\.\w+ failed for volume "(?P<volume>[^"]+)"',
             r"unmounted volumes=\[(?P<volume>[^\]]+)\]",
@@ -152,14 +152,14 @@ EVENTS: tuple[Row, ...] = (
         signs=r"failed startup probe, will be restarted",
         sentence="the server was still loading when its startup probe's time was up",
         cure="Raise the startup probe's failureThreshold",
-        setting="startup probe failureThreshold",
+        setting="startup probe",
     ),
     Row(
         id="liveness_failed",
         signs=r"failed liveness probe, will be restarted",
         sentence="the server stopped answering its liveness probe and was restarted",
         cure="Read the container's log of that time; if it was only busy, raise the liveness probe's timeoutSeconds",
-        setting="liveness probe timeoutSeconds",
+        setting="liveness probe",
         transient=True,
     ),
     Row(
@@ -176,7 +176,7 @@ STARTUP_TOO_SLOW = Row(
     id="startup_too_slow",
     sentence="the server was killed after {ran}: it was still loading, and its startup probe gives it {budget}",
     cure="Raise the startup probe's failureThreshold so that it has at least {more}",
-    setting="startup probe failureThreshold",
+    setting="startup probe",
 )
 OUT_OF_MEMORY = Row(
     id="oom_killed",
@@ -224,7 +224,7 @@ EXITS: dict[int, Row] = {
         id="killed_while_loading",
         sentence="the server was interrupted[ after {ran}], while it loaded (exit code 130)",
         cure="If nobody deleted the pod, raise the startup probe's failureThreshold",
-        setting="startup probe failureThreshold",
+        setting="startup probe",
         transient=True,
     ),
     132: Row(
@@ -256,7 +256,7 @@ EXITS: dict[int, Row] = {
         id="killed_while_loading",
         sentence="the server was told to stop[ after {ran}], before it could refuse (exit code 143)",
         cure="If nobody deleted the pod, raise the startup probe's failureThreshold",
-        setting="startup probe failureThreshold",
+        setting="startup probe",
         transient=True,
     ),
 }

@@ -16,7 +16,7 @@ MODEL: tuple[Row, ...] = (
         signs=r"GatedRepoError|You are trying to access a gated repo|Cannot access gated repo|is a gated repository",
         sentence="the model[ {model}] is gated on the hub, and the token may not read it[ (the hub answered {status})]",
         cure="Accept the model's licence on the hub and give the server a token of that account (HF_TOKEN)",
-        setting="HF_TOKEN",
+        setting="--hf-token",
         facts=(_HUB_URL, _HUB_STATUS),
     ),
     Row(
@@ -42,7 +42,7 @@ MODEL: tuple[Row, ...] = (
         signs=r"\b429 Too Many Requests|\b429 Client Error|HTTP Error 429",
         sentence="the hub answers 429: too many requests from this address or token",
         cure="Wait and try again; give the server a token (HF_TOKEN) or a volume that holds the model",
-        setting="HF_TOKEN",
+        setting="--hf-token",
         transient=True,
     ),
     Row(

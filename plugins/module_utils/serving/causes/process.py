@@ -21,14 +21,14 @@ PROCESS: tuple[Row, ...] = (
         signs=r"VLLM_PORT '(?P<value>[^']*)' (?:appears to be a URI|must be a valid integer)",
         sentence="Kubernetes has set VLLM_PORT to {value}, because a Service is called vllm",
         cure="Set enableServiceLinks to false in the pod, or rename that Service",
-        setting="VLLM_PORT",
+        setting="extra environment",
     ),
     Row(
         id="no_tmp",
         signs=r"No usable temporary directory found",
         sentence="there is no directory for temporary files that the server may write to",
         cure="Mount an emptyDir at /tmp, or point TMPDIR at a volume that it may write to",
-        setting="extra volumes",
+        setting="volumes",
     ),
     Row(
         id="uid_unknown",
@@ -43,7 +43,7 @@ PROCESS: tuple[Row, ...] = (
         r"|(?:PermissionError: \[Errno 13\]|FileNotFoundError: \[Errno 2\])[^\n]*(?:cache|/\.\w|'/root\b|'/home/)",
         sentence="the server may not write[ to {path}]",
         cure="Mount a volume there that its user may write to, or point HOME and VLLM_CACHE_ROOT at one",
-        setting="cache",
+        setting="volumes",
         facts=(
             r"\[Errno 30\][^\n']*'(?P<path>[^'\n]+)'",
             r"\[Errno (?:2|13)\][^\n']*'(?P<path>[^'\n]*(?:cache|/\.\w|/root\b|/home/)[^'\n]*)'",
@@ -102,7 +102,7 @@ PROCESS: tuple[Row, ...] = (
         signs=r"Timed out waiting for engine core processes to start",
         sentence="the engine was not ready in time[: vLLM waited {seconds} s]",
         cure="Raise VLLM_ENGINE_READY_TIMEOUT_S[ above {seconds}] to what the startup probe allows",
-        setting="VLLM_ENGINE_READY_TIMEOUT_S",
+        setting="extra environment",
         facts=(r"Waited (?P<seconds>\d+)",),
         transient=True,
     ),
@@ -111,7 +111,7 @@ PROCESS: tuple[Row, ...] = (
         signs=r"KeyboardInterrupt: (?:MQLLMEngine )?terminated",
         sentence="the server was told to stop while it loaded: by its startup or liveness probe, or with its pod",
         cure="If nobody deleted the pod, raise the startup probe's failureThreshold",
-        setting="startup probe failureThreshold",
+        setting="startup probe",
         transient=True,
     ),
     Row(
