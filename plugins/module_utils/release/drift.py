@@ -77,7 +77,10 @@ def lost(wanted: Any, ours: Any, live: Object) -> Iterator[Path]:
 
 
 def leaves(tree: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
-    """The fields that a fieldsV1 names."""
+    """The fields that a fieldsV1 names; a list item that is owned as a whole is one."""
+    if "." in tree and path and path[-1].startswith("k:"):
+        yield path
+        return
     for key, below in tree.items():
         if below:
             yield from leaves(below, (*path, key))
