@@ -27,6 +27,12 @@ options:
     description: Seconds that a pod may take before its container starts, in addition to its startup probe's budget.
     type: int
     default: 600
+  schedule_timeout:
+    description:
+      - Seconds to wait for what may still come by itself, such as a node with a free GPU, quota, or a registry that
+        lets us in. Not counted while old pods are ending.
+    type: int
+    default: 300
   verification:
     description: How the server is asked whether it serves.
     type: dict

@@ -99,6 +99,8 @@ class Refused(CollectionError):
 
 
 class ReleaseFailed(CollectionError):
-    def __init__(self, what: str, why: str = "", do: str = "", *, result: dict[str, Any] | None = None) -> None:
-        super().__init__(what, why, do)
+    def __init__(
+        self, what: str, why: str = "", do: str = "", *, setting: str = "", result: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(what, why, do, setting=setting)
         self.result = result or {}

@@ -49,6 +49,21 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """How a container's last run ended. `seconds`: how long it ran. `container`: its part of the pod spec."""
+
+    exit_code: int
+    reason: str
+    seconds: float
+    log: str
+    container: Object
+
+
+# What a death was caused by, as far as its traces tell.
+Explain: TypeAlias = Callable[[Death], Cause | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a revision is about, in the words of its history row."""
 

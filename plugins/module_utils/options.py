@@ -27,6 +27,7 @@ _REVISION: dict[str, Any] = AUTH_ARG_SPEC | {
     "reason": {"type": "str", "default": ""},
     "wait_timeout": {"type": "int"},
     "image_pull_timeout": {"type": "int", "default": 600},
+    "schedule_timeout": {"type": "int", "default": 300},
     "verification": _VERIFICATION,
     "history_max": {"type": "int", "default": 10},
     "lock_wait": {"type": "int", "default": 0},

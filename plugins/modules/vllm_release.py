@@ -59,7 +59,7 @@ options:
   on_failure:
     description:
       - What is done when the revision fails. The task fails in any case.
-      - V(rollback) puts the newest verified revision back, as a new revision that is verified in turn. If there is none,
+      - V(stop) frees the GPUs of the failed pods. Where older pods still serve, the old pod template is put back.
         the objects are left as they are; a first release is stopped.
       - V(hold) leaves the objects as they are.
       - V(stop) frees the GPUs of the failed pods. Where older pods still serve, their pod template is put back.

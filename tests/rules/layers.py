@@ -42,6 +42,7 @@ IMPURE = (
     "module_utils.release.aftermath",
     "module_utils.release.apply",
     "module_utils.release.attempt",
+    "module_utils.release.autopsy",
     "module_utils.release.clock",
     "module_utils.release.engine",
     "module_utils.release.follow",

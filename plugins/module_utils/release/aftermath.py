@@ -102,6 +102,7 @@ def _failure(engine: Engine, operation: record.Operation, head: record.Head, lef
         f"Revision {number} of {engine.release} failed: {first.get('message', '')}",
         left,
         first.get("hint") or "Correct the cause and deploy again",
+        setting=first.get("setting", ""),
         result={
             "failure": first,
             "rolled_back_to": operation.revision if went_back else None,

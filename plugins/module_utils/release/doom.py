@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object
 
-CONTRACT, NAMED, REPEATED = "contract", "named_cause", "repetition"
+CONTRACT, NAMED, REPEATED, ABSENT, CAPACITY = "contract", "named_cause", "repetition", "absent_reference", "capacity"
 # Exit codes of a command line that is wrong (2, argparse) or cannot be run (126, 127), if it ends soon.
 WRONG_COMMAND = (2, 126, 127)
 SOON = 60
 
 # (pod uid, container) -> how its runs ended, oldest first: (exit code, reason).
 Deaths: TypeAlias = Mapping[tuple[str, str], tuple[tuple[int, str], ...]]
+# (pod uid, container) -> what its log said about its last death.
+Autopsies: TypeAlias = Mapping[tuple[str, str], Cause]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doom:
-    """`verdict`: contract (certain at once), named_cause (confirmed by a second look) or repetition."""
+    """`verdict`: contract (certain at once), named_cause (confirmed by a second look), repetition, absent_reference (it
+    may still be delivered) or capacity (it may still be made)."""
 
     verdict: str
     cause: Cause
@@ -43,6 +46,9 @@ _REPLICA_FAILURES = (
 def of_replica_set(replica_set: Object) -> Doom | None:
     """Why the controller cannot make a single pod, where waiting does not help."""
     message = failed_create(replica_set)
+    if "exceeded quota" in message:
+        sentence, cure = f"no pod can be made: {message}", "Free some of the quota, or raise it"
+        return Doom(verdict=CAPACITY, cause=Cause(id="quota_exceeded", sentence=sentence, cure=cure, message=message))
     for pattern, cause_id, words in _REPLICA_FAILURES:
         if re.search(pattern, message):
             sentence = f"no pod can be made, because {words}: {message}"
@@ -61,12 +67,16 @@ def failed_create(replica_set: Object) -> str:
     )
 
 
-def of_pod(pod: Object, deaths: Deaths) -> Doom | None:
+def of_pod(pod: Object, deaths: Deaths, autopsies: Autopsies) -> Doom | None:
     for container in statuses(pod):
-        doom = _waiting(pod, container) or _ended(pod, container) or _repeated(pod, container, deaths)
+        cause = autopsies.get((pod["metadata"]["uid"], container["name"]))
+        doom = _waiting(pod, container) or _certain(pod, container, cause)
         if doom:
             return doom
-    return None
+        doom = _ended(pod, container) or _repeated(pod, container, deaths)
+        if doom:
+            return _explained(doom, pod, cause)
+    return _unscheduled(pod)
 
 
 def statuses(pod: Object) -> list[dict[str, Any]]:
@@ -115,12 +125,55 @@ def _waiting(pod: Object, container: dict[str, Any]) -> Doom | None:
     if reason in ("ErrImagePull", "ImagePullBackOff") and absent:
         words = f"the image {image} does not exist"
         return _doom(NAMED, "image_not_found", pod, container, words, "Correct the image's repository or tag")
+    if reason in ("ErrImagePull", "ImagePullBackOff") and message:
+        words = f"the image {image} cannot be pulled: {message}"
+        return _doom(CAPACITY, "image_pull_failed", pod, container, words, "Look at the registry and its credentials")
     if reason == "CreateContainerConfigError" and "couldn't find key" in message:
         return _doom(NAMED, "config_key_missing", pod, container, message, "Add the key, or refer to another one")
     if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
         return _doom(NAMED, "runs_as_root", pod, container, message, "Set runAsUser to a user that is not root")
+    if reason == "CreateContainerConfigError" and "not found" in message:
+        return _doom(ABSENT, "reference_missing", pod, container, message, "Create it, or refer to another one")
     if "executable file not found" in message:
         return _doom(NAMED, "executable_missing", pod, container, message, "Correct the command or the image")
+    return None
+
+
+def _certain(pod: Object, container: dict[str, Any], cause: Cause | None) -> Doom | None:
+    """One death is enough when the log names a cause that cannot heal."""
+    if cause is None or cause.transient:
+        return None
+    return _explained(_doom(NAMED, cause.id, pod, container, cause.sentence, cause.cure), pod, cause)
+
+
+def _explained(doom: Doom, pod: Object, cause: Cause | None) -> Doom:
+    """The finding, in the words of what the log says."""
+    if cause is None:
+        return doom
+    said = replace(
+        doom.cause,
+        id=cause.id,
+        sentence=f"{pod['metadata']['name']} cannot run: {cause.sentence}",
+        cure=cause.cure,
+        setting=cause.setting,
+        message=cause.message or doom.cause.message,
+    )
+    return replace(doom, cause=said)
+
+
+def _unscheduled(pod: Object) -> Doom | None:
+    for condition in (pod.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            message = condition.get("message", "")
+            cause = Cause(
+                id="unschedulable",
+                sentence=f"{pod['metadata']['name']} fits on no node: {message}",
+                cure="Free GPUs or add a node, or correct node selector, tolerations and affinity",
+                object=f"Pod/{pod['metadata']['name']}",
+                reason="Unschedulable",
+                message=message,
+            )
+            return Doom(verdict=CAPACITY, cause=cause)
     return None
 
 

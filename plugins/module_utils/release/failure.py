@@ -27,6 +27,7 @@ class Bad(Exception):
             "object": cause.object,
             "container": cause.container,
             "node": cause.node,
+            "setting": cause.setting,
             "reason": cause.reason,
             "exit_code": cause.exit_code,
             "log": cause.message,

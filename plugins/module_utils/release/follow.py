@@ -13,6 +13,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import K
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.autopsy import Autopsies
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
@@ -42,6 +43,7 @@ class Follower:
         self.open_gate = hooks.open_gate
         self.replica_set: Object | None = None
         self.deaths: doom.Deaths = {}
+        self.autopsies = Autopsies(api, wishes.explain)
         self.asked: set[str] = set()
         self.start = self.progress = time.monotonic()
         self.told, self.told_at, self.suspicion = "", self.start, (0.0, "")
@@ -75,9 +77,17 @@ class Follower:
         if accepted and not _has_pod(self.replica_set, pods):
             self.replica_set = rollout.current_replica_set(deployment, self.api.list(REPLICA_SET, self.selector))
         self.deaths = doom.with_deaths(self.deaths, pods)
-        return rollout.Observation(
-            deployment=deployment, replica_set=self.replica_set, pods=pods, deaths=self.deaths, now=datetime.now(UTC)
+        seen = rollout.Observation(
+            deployment=deployment,
+            replica_set=self.replica_set,
+            pods=pods,
+            deaths=self.deaths,
+            autopsies=self.autopsies.causes,
+            now=datetime.now(UTC),
         )
+        # A server that has served may die of what no new start would meet again.
+        self.autopsies.look(pod for pod in seen.new_pods if pod["metadata"]["uid"] not in self.asked)
+        return seen
 
     def _ask(self, seen: rollout.Observation) -> None:
         """Whoever became ready is asked, before the controller's count of him is trusted."""
@@ -96,18 +106,28 @@ class Follower:
         if isinstance(answer, rollout.Failed):
             cause = answer.doom.cause
             since, suspected = self.suspicion
-            if answer.doom.verdict == doom.CONTRACT or (
-                suspected == cause.id and moment - since >= self.wishes.timings.confirm
-            ):
+            # What a pod that is ending still holds may be what the new one waits for.
+            ending = any("deletionTimestamp" in pod["metadata"] for pod in seen.pods)
+            if suspected != cause.id or (ending and answer.doom.verdict == doom.CAPACITY):
+                since = moment
+            if moment - since >= self._certain_after(answer.doom.verdict):
                 raise Bad(answer.doom.verdict, cause)
-            self.suspicion = (moment if suspected != cause.id else since, cause.id)
-            return
-        self.suspicion = (0.0, "")
+            self.suspicion = (since, cause.id)
+            answer = answer.meanwhile
+        else:
+            self.suspicion = (0.0, "")
         if isinstance(answer, rollout.Waiting):
             self._tell_at_intervals(answer.state, answer.text)
         limit = self.wishes.wait_timeout
         if moment - self.progress > self.budget or (limit is not None and moment - self.start > limit):
             raise Bad("silence", rollout.overdue(seen, int(moment - self.start)))
+
+    def _certain_after(self, verdict: str) -> float:
+        """Seconds for which a finding must stand."""
+        timings = self.wishes.timings
+        return {doom.CONTRACT: 0, doom.ABSENT: timings.absent, doom.CAPACITY: self.wishes.schedule_timeout}.get(
+            verdict, timings.confirm
+        )
 
     def _tell_at_intervals(self, state: str, text: str) -> None:
         moment = time.monotonic()

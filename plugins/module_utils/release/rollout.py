@@ -15,6 +15,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
 
 DEFAULT_STARTUP = 600
 ACCEPTED = "accepted"
+# Pods of which a line tells.
+SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Observation:
     replica_set: Object | None
     pods: tuple[Object, ...]
     deaths: doom.Deaths
+    autopsies: doom.Autopsies
     now: datetime
 
     @property
@@ -59,9 +62,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """No waiting will help."""
+    """No waiting will help; `meanwhile` is what is seen, until the finding is certain."""
 
     doom: doom.Doom
+    meanwhile: Waiting
 
 
 def judge(seen: Observation, generation: int) -> Ready | Waiting | Failed:
@@ -76,23 +80,29 @@ def judge(seen: Observation, generation: int) -> Ready | Waiting | Failed:
     )
     if (counted or wanted == 0) and len(ready) == wanted and not seen.old_pods:
         return Ready(pods=ready)
+    waiting = _waiting(seen, fresh, ready, wanted)
     doomed = _doomed(seen, fresh)
-    if doomed:
-        return Failed(doom=doomed)
-    if not fresh:
+    return Failed(doom=doomed, meanwhile=waiting) if doomed else waiting
+
+
+def _waiting(seen: Observation, fresh: list[Object], ready: tuple[Object, ...], wanted: int) -> Waiting:
+    if not fresh and seen.replica_set:
         problem = doom.failed_create(seen.replica_set)
         return Waiting(state=f"no pod {problem}", text=f"no new pod yet{': ' + problem if problem else ''}")
+    if not fresh:
+        return Waiting(state="no pod", text="no new pod yet")
     behind = [pod for pod in fresh if not is_ready(pod)]
     if not behind and not seen.old_pods:
         return Waiting(state=ACCEPTED, text=f"{len(ready)} of {wanted} ready, waiting for the Deployment controller")
     if not behind:
         old = "1 old pod still serves" if len(seen.old_pods) == 1 else f"{len(seen.old_pods)} old pods still serve"
         return Waiting(state=f"{len(ready)} ready, {old}", text=f"{len(ready)} of {wanted} ready, {old}")
-    states = [pod_state(pod, seen.now) for pod in behind]
+    states = [pod_state(pod, seen.now) for pod in behind[:SHOWN]]
+    more = f"; {len(behind) - SHOWN} more are behind" if len(behind) > SHOWN else ""
     count = f"{len(ready)} of {wanted} ready, " if wanted > 1 else ""
     return Waiting(
         state=f"{len(ready)} {[state for state, _text in states]}",
-        text=count + "; ".join(text for _state, text in states),
+        text=count + "; ".join(text for _state, text in states) + more,
     )
 
 
@@ -131,7 +141,7 @@ def overdue(seen: Observation, seconds: int) -> Cause:
         problem = doom.failed_create(seen.replica_set) if seen.replica_set else "the controller made no ReplicaSet"
         sentence = f"After {seconds} s there is no pod: {problem or 'no reason is given'}"
         return Cause(id="no_pod", sentence=sentence, reason="ProgressDeadlineExceeded")
-    texts = "; ".join(pod_state(pod, seen.now)[1] for pod in behind)
+    texts = "; ".join(pod_state(pod, seen.now)[1] for pod in behind[:SHOWN])
     pod, container = behind[0], _first_container(behind[0])
     ended = (
         (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
@@ -213,7 +223,7 @@ def _doomed(seen: Observation, fresh: list[Object]) -> doom.Doom | None:
     be its node's fault, and is left to the deadline."""
     if not fresh:
         return doom.of_replica_set(seen.replica_set) if seen.replica_set else None
-    found = [(pod, finding) for pod in fresh if (finding := doom.of_pod(pod, seen.deaths))]
+    found = [(pod, finding) for pod in fresh if (finding := doom.of_pod(pod, seen.deaths, seen.autopsies))]
     nodes = {pod["spec"].get("nodeName", "") for pod, _finding in found}
     return found[0][1] if found and (len(found) == len(fresh) or len(nodes) > 1) else None
 

@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check, Console, Object, Subject, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import (
+    Check,
+    Console,
+    Explain,
+    Object,
+    Subject,
+    Verification,
+)
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Plan
 
 # Asks one ready pod of a Deployment whether it serves.
@@ -34,6 +41,7 @@ class Timings:
     polls: tuple[tuple[float, float], ...] = ((30, 1), (120, 2), (600, 5), (float("inf"), 10))
     tell_every: float = 15
     confirm: float = 2
+    absent: float = 30
     patience: Patience = field(default_factory=Patience)
 
     def pause(self, elapsed: float) -> float:
@@ -51,6 +59,7 @@ class Wishes:
     by: Mapping[str, str] = field(default_factory=dict)
     wait_timeout: int | None = None
     image_pull_timeout: int = 600
+    schedule_timeout: int = 300
     history_max: int = 10
     on_failure: str = "rollback"
     adopt: bool = False
@@ -58,6 +67,7 @@ class Wishes:
     lock_wait: int = 0
     namespace_create: bool = False
     verify: Verify | None
+    explain: Explain | None = None
     subject_of: Callable[[Object], Subject]
     versions: Mapping[str, str] = field(default_factory=dict)
     timings: Timings

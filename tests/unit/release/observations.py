@@ -86,7 +86,9 @@ LOADING = pod("p", ready=False)
 
 
 def seen(body: Object, *pods: Object, replica_set: Object | None = replica_set()) -> Observation:  # noqa: B008 - never changed
-    return Observation(deployment=body, replica_set=replica_set, pods=pods, deaths=doom.with_deaths({}, pods), now=NOW)
+    return Observation(
+        deployment=body, replica_set=replica_set, pods=pods, deaths=doom.with_deaths({}, pods), autopsies={}, now=NOW
+    )
 
 
 def names(answer: Ready | Waiting | Failed) -> list[str] | str:

@@ -117,7 +117,7 @@ NOT_FOUND = 'rpc error: code = NotFound desc = failed to pull and unpack image "
     ],
 )
 def test_what_cannot_heal(status: Object, verdict: str, cause_id: str, sentence: str) -> None:
-    doom = of_pod(pod(**status), {})
+    doom = of_pod(pod(**status), {}, {})
     assert doom is not None
     assert (doom.verdict, doom.cause.id, doom.cause.sentence) == (verdict, cause_id, f"p cannot run: {sentence}")
     assert (doom.cause.object, doom.cause.container, doom.cause.node) == ("Pod/p", "vllm", "gpu-a")
@@ -125,25 +125,37 @@ def test_what_cannot_heal(status: Object, verdict: str, cause_id: str, sentence:
 
 
 @pytest.mark.parametrize(
-    "status",
+    ("status", "verdict"),
     [
-        pytest.param({}, id="nothing known"),
-        pytest.param({"state": {"running": {}}}, id="running"),
-        pytest.param({"state": waiting("ContainerCreating")}, id="creating"),
-        pytest.param({"state": waiting("ErrImagePull", "dial tcp: i/o timeout")}, id="the registry does not answer"),
-        pytest.param({"state": waiting("ErrImagePull", "401 Unauthorized")}, id="the registry wants credentials"),
+        pytest.param({}, None, id="nothing known"),
+        pytest.param({"state": {"running": {}}}, None, id="running"),
+        pytest.param({"state": waiting("ContainerCreating")}, None, id="creating"),
         pytest.param(
-            {"state": waiting("ErrImagePull", "lookup registry: not found, will retry")}, id="not found in the middle"
+            {"state": waiting("ErrImagePull", "dial tcp: i/o timeout")}, "capacity", id="the registry does not answer"
         ),
-        pytest.param({"state": waiting("CreateContainerConfigError", 'secret "keys" not found')}, id="a late Secret"),
-        pytest.param({"state": ended(1)}, id="the first death"),
-        pytest.param({"state": ended(2, seconds=61)}, id="a wrong argument is known sooner"),
-        pytest.param({"state": ended(0)}, id="the first exit"),
-        pytest.param({"state": ended(137, reason="OOMKilled")}, id="the first time out of memory"),
+        pytest.param(
+            {"state": waiting("ErrImagePull", "401 Unauthorized")}, "capacity", id="the registry wants credentials"
+        ),
+        pytest.param(
+            {"state": waiting("ErrImagePull", "lookup registry: not found, will retry")},
+            "capacity",
+            id="not found in the middle",
+        ),
+        pytest.param(
+            {"state": waiting("CreateContainerConfigError", 'secret "keys" not found')},
+            "absent_reference",
+            id="a late Secret",
+        ),
+        pytest.param({"state": ended(1)}, None, id="the first death"),
+        pytest.param({"state": ended(2, seconds=61)}, None, id="a wrong argument is known sooner"),
+        pytest.param({"state": ended(0)}, None, id="the first exit"),
+        pytest.param({"state": ended(137, reason="OOMKilled")}, None, id="the first time out of memory"),
     ],
 )
-def test_what_may_heal(status: Object) -> None:
-    assert of_pod(pod(**status), with_deaths({}, [pod(**status)])) is None
+def test_what_may_heal(status: Object, verdict: str | None) -> None:
+    """It is no failure yet, or one that has to stand for a while."""
+    found = of_pod(pod(**status), with_deaths({}, [pod(**status)]), {})
+    assert (found.verdict if found else None) == verdict
 
 
 @pytest.mark.parametrize(
@@ -161,7 +173,7 @@ def test_what_may_heal(status: Object) -> None:
     ],
 )
 def test_dying_twice_in_the_same_way(deaths: list[tuple[int, str]], cause_id: str | None, sentence: str) -> None:
-    doom = of_pod(pod(state={"running": {}}), {("u", "vllm"): tuple(deaths)})
+    doom = of_pod(pod(state={"running": {}}), {("u", "vllm"): tuple(deaths)}, {})
     assert (doom.cause.id if doom else None) == cause_id
     if doom:
         assert (doom.verdict, doom.cause.sentence) == (REPEATED, f"p cannot run: {sentence}")
@@ -203,7 +215,7 @@ def test_deaths_are_remembered_beyond_what_kubernetes_keeps() -> None:
         ('error looking up service account system/x: serviceaccount "x" not found', "service_account_missing"),
         ("no PriorityClass with name high was found", "priority_class_missing"),
         ('RuntimeClass "nvidia" not found', "runtime_class_missing"),
-        ("exceeded quota: gpus, requested: 1", None),
+        ("exceeded quota: gpus, requested: 1", "quota_exceeded"),
         ("Internal error occurred: failed calling webhook", None),
         ("", None),
     ],
@@ -213,7 +225,7 @@ def test_pods_that_cannot_be_made(message: str, cause_id: str | None) -> None:
     doom = of_replica_set({"status": {"conditions": [condition] if message else []}})
     assert (doom.cause.id if doom else None) == cause_id
     if doom:
-        assert doom.verdict == NAMED
+        assert doom.verdict == ("capacity" if cause_id == "quota_exceeded" else NAMED)
         assert doom.cause.sentence.endswith(message)
 
 
@@ -225,7 +237,28 @@ def test_a_failure_that_is_over_is_none() -> None:
 def test_an_init_container_can_doom_its_pod() -> None:
     body = pod(state={"running": {}})
     body["status"]["initContainerStatuses"] = [{"name": "fetch", "image": "i:1", "state": waiting("InvalidImageName")}]
-    doom = of_pod(body, {})
+    doom = of_pod(body, {}, {})
     assert doom is not None
     assert isinstance(doom.cause, Cause)
     assert doom.cause.container == "fetch"
+
+
+def died(cause: Cause | None) -> tuple[str, str, str]:
+    body = pod(state=waiting("CrashLoopBackOff"), lastState=ended(1), restartCount=1)
+    autopsies = {("u", "vllm"): cause} if cause else {}
+    doom = of_pod(body, with_deaths({}, [body]), autopsies)
+    assert doom
+    return doom.verdict, doom.cause.id, doom.cause.setting
+
+
+def test_what_the_log_says_is_the_cause() -> None:
+    lasting = Cause(id="max_len_too_big", sentence="it is too long", setting="--max-model-len")
+    assert died(lasting) == (NAMED, "max_len_too_big", "--max-model-len")
+    assert died(Cause(id="hf_unreachable", sentence="no hub", transient=True)) == ("repetition", "hf_unreachable", "")
+    assert died(None) == ("repetition", "crash", "")
+
+
+def test_one_death_of_what_may_heal_is_not_enough() -> None:
+    body = pod(state=ended(1))
+    autopsies = {("u", "vllm"): Cause(id="hf_unreachable", sentence="no hub", transient=True)}
+    assert of_pod(body, with_deaths({}, [body]), autopsies) is None

@@ -44,6 +44,7 @@ def test_a_process_elsewhere_cannot_be_seen(field: str) -> None:
 
 def test_somebody_at_work_is_named() -> None:
     assert str(lock.busy(operation(4, base=3), "x")) == (
-        "ann on deployer (pid 7) is working on x. That run is making revision 4 (deploy), phase apply, and it is alive. "
+        "ann on deployer (pid 7) is working on x. "
+        "That run is making revision 4 (deploy), phase apply, and it is alive. "
         "Wait until it has ended, or stop it, then run the same command again."
     )

@@ -82,8 +82,14 @@ def role_file(name: str) -> Any:
     return loader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 
+def role_vars() -> dict[str, Any]:
+    """All files of vars/main, as Ansible loads them."""
+    files = sorted((ROLE / "vars" / "main").iterdir())
+    return {name: value for file in files for name, value in role_file(f"vars/main/{file.name}").items()}
+
+
 def _templar(variables: dict[str, Any]) -> Templar:
-    layers = role_file("defaults/main.yml"), variables, role_file("vars/main.yml"), {"role_path": str(ROLE)}
+    layers = role_file("defaults/main.yml"), variables, role_vars(), {"role_path": str(ROLE)}
     return Templar(loader=loader(), variables={name: value for layer in layers for name, value in layer.items()})
 
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a container died: its log, read once for each death, and put before somebody who can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Death, Explain, Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
+
+# Every tensor parallel worker repeats the trace, and the cause stands before the first of them.
+LINES = 5000
+
+
+class Autopsies:
+    """The causes that are known, by pod uid and container. Without `explain` there are none."""
+
+    def __init__(self, api: Api, explain: Explain | None) -> None:
+        self.api, self.explain = api, explain
+        self.causes: dict[tuple[str, str], Cause] = {}
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def look(self, pods: Iterable[Object]) -> None:
+        """Looks into every death that was not looked into yet: one request each."""
+        for pod in pods:
+            for container in doom.statuses(pod):
+                key, deaths = (pod["metadata"]["uid"], container["name"]), doom.count_deaths(container)
+                if self.explain and deaths > self._seen.get(key, 0):
+                    self._seen[key] = deaths
+                    self.causes.pop(key, None)
+                    cause = self.explain(self._death(pod, container))
+                    if cause:
+                        self.causes[key] = cause
+
+    def _death(self, pod: Object, container: dict[str, Any]) -> Death:
+        end, name = doom.last_end(container), container["name"]
+        try:
+            log = self.api.logs(
+                pod["metadata"]["name"], name, previous="running" in (container.get("state") or {}), lines=LINES
+            )
+        except ApiError:  # gone with its node, or no right to read it: what the pod itself keeps is less, but something
+            log = str(end.get("message") or "")
+        spec = pod["spec"]
+        parts = [*spec.get("containers", []), *spec.get("initContainers", [])]
+        return Death(
+            exit_code=int(end.get("exitCode", 0)),
+            reason=str(end.get("reason", "")),
+            seconds=_seconds(end),
+            log=log,
+            container=next((part for part in parts if part["name"] == name), {}),
+        )
+
+
+def _seconds(end: dict[str, Any]) -> float:
+    try:
+        started, finished = (datetime.fromisoformat(end[name]) for name in ("startedAt", "finishedAt"))
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return (finished - started).total_seconds()
