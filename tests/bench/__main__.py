@@ -29,6 +29,7 @@ from ansible_collections.ai_aas.vllm.tests.bench.lane import Lane
 from ansible_collections.ai_aas.vllm.tests.bench.measure import Counter, Runner
 from ansible_collections.ai_aas.vllm.tests.bench.results import Results
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy
+from ansible_collections.ai_aas.vllm.tests.cluster.steps import step
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -84,26 +85,26 @@ class Bench:
             companions = unchanged.companions(ours, self.helm, helm, self.core)
             install, *others = single.CASES
             for lane in lanes:
-                install(lane)
-            for _look in range(LOOKS):
-                for lane in lanes:
-                    unchanged.timed(lane)
-                for lane, row, command in companions:
-                    lane.add(row, self.runner.done([command]).wall)
-            for lane in lanes if number == 0 else []:
-                unchanged.counted(lane, self.counter)
+                with step(f"install, {lane.contestant.name}"):
+                    install(lane)
+            with step("unchanged, each in turn"):
+                for _look in range(LOOKS):
+                    for lane in lanes:
+                        unchanged.timed(lane)
+                    for lane, row, command in companions:
+                        lane.add(row, self.runner.done([command]).wall)
+                for lane in lanes if number == 0 else []:
+                    unchanged.counted(lane, self.counter)
             for case in others:
                 for lane in lanes:
-                    say(f"{case.__name__}, {lane.contestant.name}")
-                    case(lane)
+                    with step(f"{case.__name__.replace('_', ' ')}, {lane.contestant.name}"):
+                        case(lane)
 
     def fleet(self, rounds: int) -> None:
         core = replace(self.core, wait=False)
         with self.lanes(self.ours, core) as (ours, theirs):
             with self.lanes(self.helm) as (helm,):
-                say("twenty servers")
                 fleet.twenty([ours, helm, theirs], self.counter, rounds)
-            say("fifty servers")
             fleet.fifty([ours, theirs], rounds)
 
 
@@ -128,7 +129,7 @@ def main() -> None:
         started, load = time.monotonic(), os.getloadavg()[0]
         bench.write_templates()
         for number in range(options.rounds if "single" in options.parts else 0):
-            say(f"round {number + 1} of {options.rounds}")
+            print(f"round {number + 1} of {options.rounds}", flush=True)
             bench.single(number)
         if "fleet" in options.parts:
             bench.fleet(options.rounds)
@@ -140,12 +141,9 @@ def main() -> None:
         "Limit": f"{LIMIT} s for Helm and kubernetes.core, which wait to its end; their defaults are 300 s and 120 s",
     }
     checked = report.goals(bench.results, *names[:2]) if set(options.parts) == set(PARTS) else []
-    say("\n" + report.write(folder, bench.results, names, checked, about))
-    say(f"Written to {folder}/bench.md and bench.json")
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
+    print(
+        f"\n{report.write(folder, bench.results, names, checked, about)}\nWritten to {folder}/bench.md and bench.json"
+    )
 
 
 def _environment(programs: Path, scratch: Path) -> dict[str, str]:

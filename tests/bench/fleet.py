@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ansible_collections.ai_aas.vllm.tests.bench.contestants import GOOD, SERVERS, Helm
 from ansible_collections.ai_aas.vllm.tests.bench.lane import Lane, settled
 from ansible_collections.ai_aas.vllm.tests.bench.measure import Command, Counter, Watch
+from ansible_collections.ai_aas.vllm.tests.cluster.steps import step
 
 TWENTY = SERVERS[:20]
 # As many Helm processes as keep a small machine busy.
@@ -20,12 +21,13 @@ WALL_AT_ONCE = f"unchanged, {len(TWENTY)} servers, {AT_ONCE} commands at once: w
 
 def twenty(lanes: Sequence[Lane], counter: Counter, rounds: int) -> None:
     for lane in lanes:
-        lane.runner.done(_commands(lane, TWENTY), at_once=AT_ONCE)
+        _install(lane, TWENTY)
     for lane in lanes:
         _settle(lane)
     for lane in lanes:
-        for what, number in counter.count(_commands(lane, TWENTY)).items():
-            lane.add(ASKED.format(len(TWENTY), what), number)
+        with step(f"{len(TWENTY)} servers: count, {lane.contestant.name}"):
+            for what, number in counter.count(_commands(lane, TWENTY)).items():
+                lane.add(ASKED.format(len(TWENTY), what), number)
     for _round in range(rounds):
         for lane in lanes:
             _time(lane, TWENTY)
@@ -35,11 +37,11 @@ def twenty(lanes: Sequence[Lane], counter: Counter, rounds: int) -> None:
 
 
 def fifty(lanes: Sequence[Lane], rounds: int) -> None:
-    """With thirty more in the same namespaces."""
+    """With thirty more in the same namespaces. Ours come first, and only ours looks at pods: the node may have no room
+    for all of the others."""
     for lane in lanes:
-        lane.runner.done(_commands(lane, SERVERS))
-    for lane in lanes:
-        _settle(lane)
+        _install(lane, SERVERS[len(TWENTY) :])
+    _settle(lanes[0])
     for _round in range(rounds):
         for lane in lanes:
             _time(lane, SERVERS)
@@ -49,8 +51,14 @@ def _commands(lane: Lane, servers: Sequence[str]) -> Sequence[Command]:
     return lane.contestant.deploy(lane.namespace.name, GOOD, servers)
 
 
+def _install(lane: Lane, servers: Sequence[str]) -> None:
+    with step(f"{len(servers)} servers: install, {lane.contestant.name}"):
+        lane.runner.done(_commands(lane, servers), at_once=AT_ONCE)
+
+
 def _time(lane: Lane, servers: Sequence[str]) -> None:
-    ran = lane.runner.done(_commands(lane, servers))
+    with step(f"{len(servers)} servers: unchanged, {lane.contestant.name}"):
+        ran = lane.runner.done(_commands(lane, servers))
     lane.add(WALL.format(len(servers)), ran.wall)
     lane.add(CPU.format(len(servers)), ran.cpu)
 
