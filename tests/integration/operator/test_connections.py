@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from ansible_collections.ai_aas.vllm.tests.integration.operator.project import (
     release,
 )
 from ansible_collections.ai_aas.vllm.tests.integration.operator.tunneling import HttpProxy
+from ansible_collections.ai_aas.vllm.tests.integration.playbook import CHECKOUT, play
 
 # Without what `make integration` sets.
 BARE = {"K8S_AUTH_KUBECONFIG": "", "HOME": "/nonexistent"}
@@ -205,3 +207,22 @@ def test_one_play_serves_two_clusters(project: Project, kubeconfig: Path, cluste
         works(project, info(namespace.name, kubeconfig="{{ where }}"))
         for proxy in (one, two):
             assert [request.path for request in proxy.requests] == [f"/api/v1/namespaces/{namespace.name}/configmaps"]
+
+
+def test_the_role_of_the_readme_is_enough(cluster: Cluster, kubeconfig: Path, tmp_path: Path) -> None:
+    """Without its optional rules: for every playbook, with the objects of the role."""
+    readme = (CHECKOUT / "README.md").read_text()
+    (role,) = re.findall(r"```yaml\n(apiVersion: rbac.*?)```", readme, re.DOTALL)
+    rules = yaml.safe_load(role.partition("  # Optional")[0])["rules"]
+    with cluster.namespace() as namespace:
+        key = token(namespace, "deployer", rules)
+        path = kubeconfig_for(kubeconfig, tmp_path / "kubeconfig", {"token": key})
+        placed = {"vllm_deploy_namespace": namespace.name}
+        for name, more in (
+            ("deploy", {}),
+            ("deploy", {"vllm_deploy_model_revision": "other"}),
+            *((name, {}) for name in ("status", "history", "verify", "rollback", "remove")),
+        ):
+            environment = {"K8S_AUTH_KUBECONFIG": str(path)}
+            run = play(f"ai_aas.vllm.{name}", "--limit", "one", variables=placed | more, environment=environment)
+            assert run.succeeded, run.told
