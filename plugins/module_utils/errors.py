@@ -9,6 +9,7 @@ CollectionError             one sentence of what, one of why, one of what to do
 │   ├── NotFound            404
 │   └── Conflict            409: somebody else owns the field, or the object has moved
 ├── Refused                 the plan does not allow it; nothing was changed
+│   └── Lost                another run has the release now; what it has made is not to be touched
 └── ReleaseFailed           it was tried, and is not good; carries what is known about it
 """
 
@@ -95,6 +96,10 @@ class Conflict(ApiError):
 
 
 class Refused(CollectionError):
+    pass
+
+
+class Lost(Refused):
     pass
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, Lost, Refused
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Check, Object, Subject, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier, as_it_is
@@ -61,6 +61,8 @@ class Attempt:
         try:
             gated = frozenset(step.key for step in plan.steps if step.key[1] == "Deployment" and self._gated(step))
             applied = applier.apply(plan.steps, gated)
+        except Lost:  # this run has no say in it any more, not even that it failed
+            raise
         except (ApiError, Refused, InvalidInput) as error:
             raise Bad("contract", Cause(id="not_applied", sentence=str(error))) from error
         self.lap("apply")

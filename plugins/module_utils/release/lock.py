@@ -92,7 +92,7 @@ class Lease:
         self._saving = False
 
     def save(self, head: record.Head) -> None:
-        """Writes the head. Raises Refused when the operation is no longer ours."""
+        """Writes the head. Raises Lost when the operation is no longer ours."""
         with self._lock:
             self._id = head.operation.id if head.operation else self._id
             self._saving = True

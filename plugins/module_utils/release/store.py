@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CONFIG_MAP, Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Conflict, NotFound, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Conflict, Lost, NotFound, Refused
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names, record
 
@@ -34,7 +34,8 @@ class Store:
         return record.load((self._stored.get("data") or {}).get("head", ""))
 
     def save(self, head: record.Head, operation_id: str) -> None:
-        """Raises Refused when somebody else has written since the head was read or written here.
+        """Raises Lost when somebody else has written since the head was read or written here, and every time from then
+        on.
 
         A write of our own whose answer was lost looks like that at first; the operation's id tells.
         """
@@ -44,10 +45,12 @@ class Store:
         except (Conflict, NotFound) as error:
             if isinstance(error, NotFound) and error.namespace_missing:
                 raise
+            ours = self._stored
             found = self.load()
             if found == head:
                 return
             if found is None or found.operation is None or found.operation.id != operation_id:
+                self._stored = ours  # what we would write is about a head that is no more
                 raise self._lost(found) from error
             self._write(data)
 
@@ -56,7 +59,10 @@ class Store:
         if self._stored is None:
             return 0.0
         touched = self._stored | {"data": (self._stored.get("data") or {}) | {"now": "?"}}
-        moment = _written(self.api.replace(touched, dry_run=True))
+        try:
+            moment = _written(self.api.replace(touched, dry_run=True))
+        except (Conflict, NotFound):  # it has been written, or deleted, this very moment
+            return 0.0
         return (moment - _written(self._stored)).total_seconds()
 
     def write_record(self, revision: int, content: dict[str, Any]) -> None:
@@ -106,8 +112,8 @@ class Store:
         else:
             self._stored = self.api.replace(self._stored | {"data": data})
 
-    def _lost(self, found: record.Head | None) -> Refused:
-        return Refused(
+    def _lost(self, found: record.Head | None) -> Lost:
+        return Lost(
             f"Another run has taken {self.release}",
             f"ConfigMap/{self.name} was written while this run was looking at it: {_winner(found)}",
             "Nothing more was written by this run; look at the history, then run the same command again",
