@@ -38,6 +38,7 @@ class Installed:
             capture_output=True,
             text=True,
             timeout=PATIENCE,
+            check=False,
         )
         assert (done.returncode == 0) == succeeds, done.stdout + done.stderr
         return done.stdout

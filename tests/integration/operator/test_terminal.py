@@ -95,7 +95,8 @@ def test_progress_under_ansible_runner(project: Project, namespace: Namespace, t
         f"run = ansible_runner.run(event_handler=tell, **{settings!r})\n"
         "sys.exit(run.rc)\n"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE)
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     events = [json.loads(line) for line in run.stdout.splitlines()]
     assert_live([Line(at=at, text=ANSI.sub("", text)) for at, text in events])

@@ -10,7 +10,7 @@ def read(name: str) -> list[tuple[str, str, tuple[str, ...]]]:
     """(cause, text, what must be said of it), in the order of the file."""
     samples = []
     for block in Path(__file__).with_name(name).read_text().split("\n== ")[1:]:
-        cause_id, _, rest = block.strip().partition("\n")
-        text, _, parts = rest.partition("\n-> ")
+        cause_id, _unused, rest = block.strip().partition("\n")
+        text, _unused, parts = rest.partition("\n-> ")
         samples.append((cause_id, text, tuple(part for part in parts.split(" | ") if part)))
     return samples
