@@ -7,7 +7,12 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, Operation, perform
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import (
+    Caller,
+    Operation,
+    perform,
+    unforeseen,
+)
 
 
 def run(operation: Operation, spec: dict[str, Any]) -> None:
@@ -16,7 +21,10 @@ def run(operation: Operation, spec: dict[str, Any]) -> None:
     progress: list[str] = []
     # The controller knows who is behind this task, and sends it along as provenance.
     caller = Caller(check_mode=module.check_mode, console=progress.append, environ=os.environ, by={})
-    result = perform(operation, module.params, caller) | {"progress": progress}
+    try:
+        result = perform(operation, module.params, caller) | {"progress": progress}
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it: a sentence for all, a traceback for -vvv
+        module.fail_json(msg=unforeseen(error), progress=progress)
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if result.pop("failed", False):

@@ -21,7 +21,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.utils.display import Display
-from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, Operation, perform
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import (
+    Caller,
+    Operation,
+    perform,
+    unforeseen,
+)
 from ansible_collections.ai_aas.vllm.plugins.plugin_utils.rendering import RenderingAction
 
 display = Display()
@@ -146,10 +151,3 @@ def provenance(task_vars: dict[str, Any]) -> dict[str, str]:
     }
     known |= {f"awx_{name}": task_vars.get(f"awx_{name}") for name in AWX}
     return {key: str(value) for key, value in known.items() if value}
-
-
-def unforeseen(error: Exception) -> str:
-    return (
-        f"{type(error).__name__}: {error}. This is a defect of ai_aas.vllm, or something it did not foresee. "
-        "Run it again with -vvv and report what it prints."
-    )

@@ -37,6 +37,14 @@ def perform(operation: Operation, params: Mapping[str, Any], caller: Caller) -> 
         return {"failed": True, "changed": False, "msg": error.told(params["setting_names"])}
 
 
+def unforeseen(error: Exception) -> str:
+    """The message for an error that nobody has foreseen; its traceback is for -vvv."""
+    return (
+        f"{type(error).__name__}: {error}. This is a defect of ai_aas.vllm, or something it did not foresee. "
+        "Run it again with -vvv and report what it prints."
+    )
+
+
 def refuse(what: str, problems: Iterable[Finding], setting_names: Mapping[str, str]) -> None:
     """Raises InvalidInput with everything that is wrong; nothing where nothing is."""
     reasons, cures = [], {}
