@@ -98,6 +98,9 @@ integration: env older reachable ## the modules and the playbooks against the cl
 molecule: env reachable ## the role as a user runs it, from check mode to removal
 	@$(on_cluster) NO_COLOR=1 .ci/timed molecule molecule test --all
 
+bench: env reachable ## ours beside Helm and kubernetes.core, as a table in .cache/bench (ROUNDS=3)
+	@$(on_cluster) .ci/timed bench python -m $(package).tests.bench --rounds $(or $(ROUNDS),3)
+
 demo-run: env reachable
 	@$(on_cluster) .ci/timed demo-run demo/run
 

@@ -16,8 +16,6 @@ from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespac
 HERE = Path(__file__).resolve().parent
 SERVERS = [f"server-{number:02}" for number in range(1, 51)]
 ONE = SERVERS[:1]
-# Seconds that Helm and kubernetes.core may wait: their own defaults are 300 and 120, and they wait to the end.
-LIMIT = 20
 GOOD = Wish()
 
 
@@ -58,6 +56,11 @@ class Ours:
         }
         return [playbook("ai_aas.vllm.deploy", servers, variables)]
 
+    def module(self, namespace: str, template: Path, servers: Sequence[str]) -> Command:
+        """The engine without the role, for the same objects."""
+        variables = {"release_namespace": namespace, "template": str(template)} | GOOD.values()
+        return playbook(HERE / "playbooks" / "vllm_release.yml", servers, variables)
+
     def force(self, namespace: str) -> list[Command]:
         return self.deploy(namespace)
 
@@ -81,9 +84,16 @@ class Helm:
     def force(self, namespace: str) -> list[Command]:
         return [[*self._upgrade(namespace, ONE[0], GOOD), "--force-conflicts"]]
 
+    def module(self, namespace: str) -> Command:
+        """By way of Ansible."""
+        variables = {"release_namespace": namespace, "chart": str(self.chart), "helm": str(self.program)}
+        return playbook(
+            HERE / "playbooks" / "kubernetes_core_helm.yml", ONE, variables | {"chart_values": GOOD.values()}
+        )
+
     def unblock(self, namespace: str) -> list[Command]:
         """What an operator has to do by hand behind a release that stays pending."""
-        return [[str(self.program), "rollback", release(ONE[0]), *self._waiting(namespace)]]
+        return [[str(self.program), "rollback", release(ONE[0]), *self._waiting(namespace, GOOD)]]
 
     def record(self, namespace: Namespace, runner: Runner) -> str:
         command = [str(self.program), "status", release(ONE[0]), "--namespace", namespace.name, "--output", "json"]
@@ -93,11 +103,11 @@ class Helm:
     def _upgrade(self, namespace: str, server: str, wish: Wish) -> Command:
         values = [f"--set-string={name}={value}" for name, value in wish.values().items() if isinstance(value, str)]
         values.append(f"--set=network_policy={json.dumps(wish.network_policy)}")
-        options = [*self._waiting(namespace), "--rollback-on-failure", *values]
+        options = [*self._waiting(namespace, wish), "--rollback-on-failure", *values]
         return [str(self.program), "upgrade", "--install", release(server), str(self.chart), *options]
 
-    def _waiting(self, namespace: str) -> list[str]:
-        return ["--namespace", namespace, "--wait", "--timeout", f"{LIMIT}s"]
+    def _waiting(self, namespace: str, wish: Wish) -> list[str]:
+        return ["--namespace", namespace, "--wait", "--timeout", f"{wish.limit}s"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +117,12 @@ class KubernetesCore:
     name: str = "kubernetes.core 6.6.0"
 
     def deploy(self, namespace: str, wish: Wish = GOOD, servers: Sequence[str] = ONE) -> list[Command]:
-        variables = {"release_namespace": namespace, "template": str(self.template), "wait": self.wait, "limit": LIMIT}
+        variables = {
+            "release_namespace": namespace,
+            "template": str(self.template),
+            "wait": self.wait,
+            "limit": wish.limit,
+        }
         return [playbook(HERE / "playbooks" / "kubernetes_core.yml", servers, variables | wish.values())]
 
     def force(self, namespace: str) -> list[Command]:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from ansible_collections.ai_aas.vllm.tests.bench.contestants import GOOD, SERVERS, Helm
+from ansible_collections.ai_aas.vllm.tests.bench.contestants import GOOD, SERVERS, Helm, Ours
 from ansible_collections.ai_aas.vllm.tests.bench.lane import Lane, settled
 from ansible_collections.ai_aas.vllm.tests.bench.measure import Command, Counter, Watch
 from ansible_collections.ai_aas.vllm.tests.cluster.steps import step
@@ -15,11 +16,13 @@ TWENTY = SERVERS[:20]
 AT_ONCE = 4
 SETTLING = 300
 
-WALL, CPU, ASKED = (f"unchanged, {{}} servers: {what}" for what in ("wall, s", "CPU, s", "{}"))
+WALL, CPU, ASKED = (f"unchanged, {len(TWENTY)} servers: {what}" for what in ("wall, s", "CPU, s", "{}"))
 WALL_AT_ONCE = f"unchanged, {len(TWENTY)} servers, {AT_ONCE} commands at once: wall, s"
+MODULE = f"unchanged, {len(TWENTY)} servers, our module without the role: wall, s"
+ALL_WALL, ALL_CPU = (f"unchanged, {len(SERVERS)} servers: {what}" for what in ("wall, s", "CPU, s"))
 
 
-def twenty(lanes: Sequence[Lane], counter: Counter, rounds: int) -> None:
+def twenty(lanes: Sequence[Lane], template: Path, counter: Counter, rounds: int) -> None:
     for lane in lanes:
         _install(lane, TWENTY)
     for lane in lanes:
@@ -27,13 +30,15 @@ def twenty(lanes: Sequence[Lane], counter: Counter, rounds: int) -> None:
     for lane in lanes:
         with step(f"{len(TWENTY)} servers: count, {lane.contestant.name}"):
             for what, number in counter.count(_commands(lane, TWENTY)).items():
-                lane.add(ASKED.format(len(TWENTY), what), number)
+                lane.add(ASKED.format(what), number)
     for _round in range(rounds):
         for lane in lanes:
-            _time(lane, TWENTY)
+            _time(lane, TWENTY, WALL, CPU)
             if isinstance(lane.contestant, Helm):
-                ran = lane.runner.done(_commands(lane, TWENTY), at_once=AT_ONCE)
-                lane.add(WALL_AT_ONCE, ran.wall)
+                lane.add(WALL_AT_ONCE, lane.runner.done(_commands(lane, TWENTY), at_once=AT_ONCE).wall)
+            if isinstance(lane.contestant, Ours):
+                alone = lane.contestant.module(lane.namespace.name, template, TWENTY)
+                lane.add(MODULE, lane.runner.done([alone]).wall)
 
 
 def fifty(lanes: Sequence[Lane], rounds: int) -> None:
@@ -44,7 +49,7 @@ def fifty(lanes: Sequence[Lane], rounds: int) -> None:
     _settle(lanes[0])
     for _round in range(rounds):
         for lane in lanes:
-            _time(lane, SERVERS)
+            _time(lane, SERVERS, ALL_WALL, ALL_CPU)
 
 
 def _commands(lane: Lane, servers: Sequence[str]) -> Sequence[Command]:
@@ -56,11 +61,11 @@ def _install(lane: Lane, servers: Sequence[str]) -> None:
         lane.runner.done(_commands(lane, servers), at_once=AT_ONCE)
 
 
-def _time(lane: Lane, servers: Sequence[str]) -> None:
+def _time(lane: Lane, servers: Sequence[str], wall: str, cpu: str) -> None:
     with step(f"{len(servers)} servers: unchanged, {lane.contestant.name}"):
         ran = lane.runner.done(_commands(lane, servers))
-    lane.add(WALL.format(len(servers)), ran.wall)
-    lane.add(CPU.format(len(servers)), ran.cpu)
+    lane.add(wall, ran.wall)
+    lane.add(cpu, ran.cpu)
 
 
 def _settle(lane: Lane) -> None:

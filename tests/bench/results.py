@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import nan
 from statistics import median
 
 Value = float | str
@@ -19,8 +20,10 @@ class Results:
         self.values.setdefault(row, {}).setdefault(contestant, []).append(value)
 
     def median(self, row: str, contestant: str) -> float:
-        """The median of a row's numbers; infinite where one of them is a word, as "never" is."""
-        values = self.values[row][contestant]
+        """Of numbers; infinite where one of the values is a word, as "never" is; nan where there are none."""
+        values = self.values.get(row, {}).get(contestant)
+        if not values:
+            return nan
         numbers = [value for value in values if isinstance(value, (int, float))]
         return median(numbers) if len(numbers) == len(values) else float("inf")
 

@@ -15,14 +15,17 @@ DROPPED = "NetworkPolicy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is asked of a server. `load`: seconds that it loads for; `network_policy`: whether it has that object."""
+    """What is asked of a server. `load`: seconds that it loads for; `network_policy`: whether it has that object;
+    `limit`: seconds that Helm and kubernetes.core may wait."""
 
     tag: str = "v0.33.0"
     flag: str = "--enable-prefix-caching"
     load: str = "0.25"
     network_policy: bool = True
+    limit: int = 300
 
     def values(self) -> dict[str, Any]:
+        """The values of the chart, and the variables of the template."""
         return {
             "tag": self.tag,
             "flag": self.flag,

@@ -4,24 +4,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from pathlib import Path
 
-from ansible_collections.ai_aas.vllm.tests.bench.contestants import GOOD, HERE, ONE, Helm, KubernetesCore, playbook
+from ansible_collections.ai_aas.vllm.tests.bench.contestants import HERE, ONE, Helm, Ours, playbook
 from ansible_collections.ai_aas.vllm.tests.bench.lane import Lane
 from ansible_collections.ai_aas.vllm.tests.bench.measure import Command, Counter
 
-WALL, CPU = "unchanged, 1 server: wall, s", "unchanged, 1 server: CPU, s"
-ASKED = "unchanged, 1 server: {}"
+WALL, CPU, ASKED = (f"unchanged, 1 server: {what}" for what in ("wall, s", "CPU, s", "{}"))
 MODULE = "unchanged, 1 server, our module without the role: wall, s"
 HELM_MODULE = "unchanged, 1 server, kubernetes.core.helm: wall, s"
 FLOOR = "a playbook with one debug task: wall, s"
 PYTHON, IMPORT = "python -c pass: wall, s", "python -c 'import kubernetes': wall, s"
 
 
-def timed(lane: Lane) -> None:
+def timed(lane: Lane, template: Path) -> None:
     ran = lane.runner.done(lane.contestant.deploy(lane.namespace.name))
     lane.add(WALL, ran.wall)
     lane.add(CPU, ran.cpu)
+    for row, command in _companions(lane, template).items():
+        lane.add(row, lane.runner.done([command]).wall)
 
 
 def counted(lane: Lane, counter: Counter) -> None:
@@ -29,19 +30,13 @@ def counted(lane: Lane, counter: Counter) -> None:
         lane.add(ASKED.format(what), number)
 
 
-def companions(ours: Lane, helm: Helm, helm_lane: Lane, core: KubernetesCore) -> Sequence[tuple[Lane, str, Command]]:
-    """Other ways to do the same, and what Ansible and Python take by themselves, each with its column and row."""
-    playbooks = HERE / "playbooks"
-    release = {"release_namespace": ours.namespace.name, "template": str(core.template)} | GOOD.values()
-    chart = {"release_namespace": helm_lane.namespace.name, "chart": str(helm.chart), "helm": str(helm.program)}
-    return [
-        (ours, FLOOR, playbook(playbooks / "floor.yml", ONE, {})),
-        (ours, PYTHON, [sys.executable, "-c", "pass"]),
-        (ours, IMPORT, [sys.executable, "-c", "import kubernetes"]),
-        (ours, MODULE, playbook(playbooks / "vllm_release.yml", ONE, release)),
-        (
-            helm_lane,
-            HELM_MODULE,
-            playbook(playbooks / "kubernetes_core_helm.yml", ONE, chart | {"chart_values": GOOD.values()}),
-        ),
-    ]
+def _companions(lane: Lane, template: Path) -> dict[str, Command]:
+    """Other ways to do the same, and what Ansible and Python take by themselves."""
+    if isinstance(lane.contestant, Ours):
+        return {
+            MODULE: lane.contestant.module(lane.namespace.name, template, ONE),
+            FLOOR: playbook(HERE / "playbooks" / "floor.yml", ONE, {}),
+            PYTHON: [sys.executable, "-c", "pass"],
+            IMPORT: [sys.executable, "-c", "import kubernetes"],
+        }
+    return {HELM_MODULE: lane.contestant.module(lane.namespace.name)} if isinstance(lane.contestant, Helm) else {}
