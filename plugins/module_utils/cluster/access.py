@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,8 +44,7 @@ class Access:
         self.chosen = effective(options, environ)
         self.configuration = client.Configuration()
         self._lock = threading.Lock()
-        # Certificates and keys that stand in a kubeconfig become files for as long as OpenSSL reads them, no longer.
-        with tempfile.TemporaryDirectory() as directory, _heard() as heard:
+        with kubeconfig.directory() as directory, _heard() as heard:
             self.login = self._login(environ, directory)
             self._choose()
             self.tls = tls.context_of(self.configuration)

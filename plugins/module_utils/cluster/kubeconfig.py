@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +37,9 @@ class Login:
     token_file: str = ""
 
 
-def load(configuration: Any, chosen: Mapping[str, Any], environ: Mapping[str, str], directory: str) -> Login:
+def load(configuration: Any, chosen: Mapping[str, Any], environ: Mapping[str, str], folder: str) -> Login:
     """Fills the library's `configuration` from the kubeconfig and context that the options name, or kubectl's. Writes
-    certificates and keys that the kubeconfig holds into `directory`. Raises ConnectionFailed."""
+    certificates and keys that the kubeconfig holds into `folder`. Raises ConnectionFailed."""
     source, wanted = chosen.get("kubeconfig"), chosen.get("context")
     if isinstance(source, dict):
         label, merged, persister = (
@@ -63,7 +65,7 @@ def load(configuration: Any, chosen: Mapping[str, Any], environ: Mapping[str, st
             active_context=wanted,
             config_base_path=None,
             config_persister=persister if chosen.get("persist_config") else None,
-            temp_file_path=directory,
+            temp_file_path=folder,
         )
         loader.load_and_set(configuration)
     except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
@@ -79,6 +81,18 @@ def load(configuration: Any, chosen: Mapping[str, Any], environ: Mapping[str, st
         if user.get("tokenFile") and not user.get("token")
         else "",
     )
+
+
+@contextmanager
+def directory() -> Iterator[str]:
+    """Where certificates and keys out of a kubeconfig are files, for as long as OpenSSL reads them and no longer."""
+    with tempfile.TemporaryDirectory() as path:
+        try:
+            yield path
+        finally:
+            # The library remembers its files as long as the process lives; up to 35 it does not look whether they are
+            # still there.
+            kube_config._temp_files.clear()  # noqa: SLF001 - there is no other way to tell it
 
 
 def quote(error: Exception | str) -> str:

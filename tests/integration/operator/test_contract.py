@@ -47,6 +47,7 @@ def story(namespace: str, kubeconfig: str) -> list[Task]:
         health(namespace),
         release(namespace, context="nowhere", name="nobody") | {"ignore_errors": True},
         release(namespace, stat="gone") | {"ignore_errors": True},
+        info(namespace) | {"loop": [1, 2]},  # one process, two connections
         release(namespace, state="absent", keep_history=True),
         health(namespace) | {"ignore_errors": True},
         info(namespace),
@@ -67,6 +68,7 @@ def alike(value: Any) -> Any:
     if isinstance(value, Mapping):
         # A digest is over the namespace, too.
         left_out = {"invocation", "timings", "seconds", "requests", "by", "digest", "progress", "holder"}
+        left_out |= {"failed", "ansible_loop_var", "item"}  # ansible-core's own, in a loop
         kept = {key: part for key, part in value.items() if key not in left_out and not key.startswith("_ansible")}
         return {alike(key): alike(part) for key, part in kept.items()}
     if isinstance(value, list):
@@ -120,8 +122,8 @@ def test_the_story_is_not_empty(expected: tuple[list[Any], list[str]]) -> None:
     assert [result.get("changed") for result in results] == [
         *(False, True, True, False, True, True),
         *(False, False, False, False, False, False),
-        *(True, False, False),
+        *(False, True, False, False),
     ]
     failed = [place for place, result in enumerate(results) if result["status"] == "failed"]
-    assert failed == [8, 10, 11, 13]
+    assert failed == [8, 10, 11, 14]
     assert sum("verified in" in line for line in lines) == 3, lines
