@@ -21,13 +21,12 @@ WAVES = (
     (
         "ServiceAccount",
         "Role",
-        "RoleBinding",
         "ConfigMap",
         "PersistentVolumeClaim",
         "NetworkPolicy",
         "PodDisruptionBudget",
     ),
-    ("Service",),
+    ("RoleBinding", "Service"),  # who is no administrator cannot bind a Role that is not there
     ("Deployment",),
 )
 # Never deleted without being asked for: they hold data.

@@ -45,6 +45,7 @@ class Planner:
     def __init__(self, api: Api, release: str, manners: Manners) -> None:
         self.api, self.release, self.manners = api, release, manners
         self.unserved: set[Kind] = set()
+        self.wanted: frozenset[Key] = frozenset()
 
     def read(self, kinds: Iterable[Kind]) -> dict[Key, Object]:
         """Everything that carries the release's label: one LIST for each kind. Kinds not served go to `unserved`."""
@@ -62,6 +63,8 @@ class Planner:
 
     def steps(self, bodies: Iterable[Object], live: Mapping[Key, Object], owned: Mapping[Key, str]) -> tuple[Step, ...]:
         """A step for each object. `owned`: the uids that the inventory knows. Raises Refused and InvalidInput."""
+        bodies = tuple(bodies)
+        self.wanted = frozenset(map(key_of, bodies))
         return tuple(
             in_parallel(lambda body: self.step(body, live.get(key_of(body)), owned.get(key_of(body), "")), bodies)
         )
@@ -71,6 +74,10 @@ class Planner:
             return self._not_served(body)
         try:
             return self._asked(body, live)
+        except NotFound as error:
+            if live or error.namespace_missing or not self._binds_what_comes(body):
+                raise
+            return Step(action=Action.CREATE, body=body, difference=difference(None, body))
         except Conflict as error:
             if live:
                 raise Refused(
@@ -111,6 +118,12 @@ class Planner:
             raise Refused(
                 f"No pod of {names.identity(deployment)} would be admitted", error.why, "Correct the pod template"
             ) from error
+
+    def _binds_what_comes(self, body: Object) -> bool:
+        """True for the binding of a Role that is made together with it: before that, it can be tried only by those who
+        may bind any."""
+        role = body.get("roleRef") or {}
+        return body["kind"] == "RoleBinding" and (body["apiVersion"], role.get("kind"), role.get("name")) in self.wanted
 
     def _not_served(self, body: Object) -> Step:
         if optional(body):

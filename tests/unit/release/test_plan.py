@@ -134,8 +134,8 @@ def step(kind: str, action: Action = Action.UPDATE) -> Step:
 
 
 ORDER = [
-    "ServiceAccount Role RoleBinding ConfigMap PersistentVolumeClaim NetworkPolicy PodDisruptionBudget".split(),
-    ["Service"],
+    "ServiceAccount Role ConfigMap PersistentVolumeClaim NetworkPolicy PodDisruptionBudget".split(),
+    ["RoleBinding", "Service"],
     ["Deployment"],
     ["ServiceMonitor", "PrometheusRule", "HorizontalPodAutoscaler", "HTTPRoute"],
 ]
