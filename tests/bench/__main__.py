@@ -7,6 +7,8 @@ import argparse
 import os
 import platform
 import shutil
+import signal
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ PARTS = ("single", "fleet")
 
 def main() -> None:
     options = _options()
+    # Its namespaces go with it also when it is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     programs, folder = CACHE / "tools", CACHE / "bench"
     tools.fetch(programs)
     shutil.rmtree(folder, ignore_errors=True)
