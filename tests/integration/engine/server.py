@@ -15,7 +15,8 @@ GRACE = 2
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """`greeting` is what its ConfigMap holds; `parts` the objects besides Service and Deployment: `config`, `policy`,
-    `budget`, `account`, `role`, `data` (a volume claim)."""
+    `budget`, `account`, `role`, `binding`, `data`
+    (a volume claim)."""
 
     replicas: int | None = 2
     tag: str = "v0.33.0"
@@ -49,6 +50,12 @@ class Server:
                 "rbac.authorization.k8s.io/v1",
                 "Role",
                 rules=[{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
+            ),
+            "binding": _body(
+                "rbac.authorization.k8s.io/v1",
+                "RoleBinding",
+                roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "small"},
+                subjects=[{"kind": "ServiceAccount", "name": "small"}],
             ),
             "data": _body(
                 "v1",

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Role of the README is enough for every operation, and holds nothing that none of them needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy, Request
+from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
+from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command
+from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import deploy, drift, remove, rollback
+from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
+from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
+from ansible_collections.ai_aas.vllm.tests.integration.playbook import CHECKOUT, play
+
+README = CHECKOUT / "README.md"
+RBAC = "rbac.authorization.k8s.io/v1"
+PLAYBOOKS = "deploy status history verify rollback remove".split()
+SERVER = Server(replicas=1, parts=("config", "policy", "budget", "account", "role", "binding", "data"))
+UPGRADE = replace(SERVER, env={"LANGUAGE": "en"}, parts=())
+BROKEN = replace(SERVER, env={"STAND_IN_CRASH_EXIT_CODE": "1"})
+KEY = "llama-2-7b-api-key"
+
+
+def written_role() -> dict[str, Any]:
+    """The one that users copy."""
+    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (role,) = [
+        body for block in blocks if isinstance(body := yaml.safe_load(block), dict) and body.get("kind") == "Role"
+    ]
+    return dict(role)
+
+
+class Account:
+    """A service account with nothing but some rules, and a kubeconfig for it that leads through a proxy."""
+
+    def __init__(self, namespace: Namespace, rules: list[dict[str, Any]], proxy: Proxy, folder: Path) -> None:
+        name = "deployer"
+        hands.create(namespace, "serviceaccounts", {"metadata": {"name": name}})
+        hands.create(namespace, f"{RBAC}/roles", {"metadata": {"name": name}, "rules": rules})
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
+        hands.create(namespace, f"{RBAC}/rolebindings", binding)
+        where = hands.path(namespace, "serviceaccounts", f"{name}/token")
+        token = namespace.cluster.ask("POST", where, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"})
+        assert token
+        document = json.loads(proxy.kubeconfig.read_text(encoding="utf-8"))
+        document["users"] = [
+            {"name": user["name"], "user": {"token": token["status"]["token"]}} for user in document["users"]
+        ]
+        self.kubeconfig = folder / "deployer.kubeconfig"
+        self.kubeconfig.write_text(json.dumps(document), encoding="utf-8")
+        self.namespace, self.proxy = namespace, proxy
+
+    def does(self, command: Command, *, fails: bool = False) -> None:
+        run = command.run(self.kubeconfig, self.namespace.name)
+        assert bool(run.result.get("failed")) is fails, f"{run.message}\n{run.told}"
+
+    @property
+    def refused(self) -> set[str]:
+        return {f"{each.method} {each.path}" for each in self.proxy.requests if each.status == 403}
+
+
+@pytest.fixture
+def account(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> Account:
+    return Account(namespace, written_role()["rules"], proxy, tmp_path)
+
+
+PATH = re.compile(
+    r"/(?:api|apis/(?P<group>[^/]+))/v\w+/namespaces/[^/]+/(?P<kind>\w+)(?P<name>/[^/]+)?(?:/(?P<part>\w+))?"
+)
+
+
+def used(request: Request) -> set[tuple[str, str, str]]:
+    """(group, resource, verb) that a request needs."""
+    found = PATH.fullmatch(request.path)
+    assert found, request.path
+    resource = f"{found['kind']}/{found['part']}" if found["part"] else found["kind"]
+    verbs = {
+        "GET": {"get"} if found["name"] else {"list"},
+        "POST": {"create"},
+        "PUT": {"update"},
+        "PATCH": {"patch", "create"},  # server-side apply makes what is not there
+        "DELETE": {"delete"},
+    }[request.method]
+    verbs = {"get", "create"} if found["part"] == "portforward" else verbs
+    return {(found["group"] or "", resource, verb) for verb in verbs}
+
+
+def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Namespace) -> None:
+    namespace.create_secret(KEY, api_key="sk-secret")
+    objects = SERVER.objects()
+    (container,) = objects[-1]["spec"]["template"]["spec"]["containers"]
+    container["env"].append({"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": KEY, "key": "api-key"}}})
+    account.does(deploy(SERVER, definition=objects))
+    account.does(replace(deploy(UPGRADE), check_mode=True))
+    account.does(deploy(UPGRADE))
+    account.does(deploy(BROKEN), fails=True)
+    account.does(rollback(revision=1))
+    drift(namespace)
+    hands.patch(namespace, "persistentvolumeclaims", {"metadata": {"labels": {"vllm.ai-aas/release": None}}})
+    account.does(deploy(SERVER, definition=objects))
+    account.does(remove())
+    settings = {
+        "vllm_deploy_namespace": namespace.name,
+        "vllm_deploy_cache_enabled": True,
+        "vllm_deploy_cache_size": "1Mi",
+    }
+    for number, playbook in enumerate(("deploy", "deploy", *PLAYBOOKS[1:])):
+        changing = {"vllm_deploy_service_annotations": {"number": str(min(number, 1))}}
+        run = play(
+            f"ai_aas.vllm.{playbook}",
+            "--limit",
+            "one",
+            variables=settings | changing,
+            environment={"K8S_AUTH_KUBECONFIG": str(account.kubeconfig)},
+        )
+        assert run.succeeded, run.told
+    assert account.refused == set()
+
+    granted = {
+        (group, resource, verb)
+        for rule in written_role()["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    needed = {right for request in account.proxy.requests for right in used(request)}
+    assert granted - needed == set(), "never used"
+
+
+def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:
+    optional = ({"resources": ["pods"], "verbs": ["create"]}, {"resources": ["secrets"], "verbs": ["get"]})
+    rules = [rule for rule in written_role()["rules"] if not any(each.items() <= rule.items() for each in optional)]
+    account = Account(namespace, rules, proxy, tmp_path)
+    account.does(deploy(SERVER))
+    account.does(deploy(BROKEN), fails=True)
+    account.does(remove())
+    assert account.refused == {f"POST /api/v1/namespaces/{namespace.name}/pods"}
+
+
+def test_a_right_that_is_missing_is_named(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:
+    rules = [rule for rule in written_role()["rules"] if rule["resources"] != ["pods/portforward"]]
+    account = Account(namespace, rules, proxy, tmp_path)
+    run = deploy(SERVER).run(account.kubeconfig, namespace.name)
+    assert run.result["failed"]
+    assert "pods/portforward" in run.message
