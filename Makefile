@@ -93,7 +93,7 @@ build: env ## the collection as a tarball in .cache/build
 # --- tests on the cluster
 
 integration: env older reachable ## the modules and the playbooks against the cluster
-	@$(on_cluster) .ci/timed integration pytest tests/integration
+	@$(on_cluster) .ci/timed integration pytest --numprocesses 4 --dist loadscope tests/integration
 
 molecule: env reachable ## the role as a user runs it, from check mode to removal
 	@$(on_cluster) NO_COLOR=1 .ci/timed molecule molecule test --all

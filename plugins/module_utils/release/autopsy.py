@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -37,13 +38,13 @@ class Autopsies:
                         self.causes[key] = cause
 
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:
-        end, name = doom.last_end(container), container["name"]
-        try:
-            log = self.api.logs(
-                pod["metadata"]["name"], name, previous="running" in (container.get("state") or {}), lines=LINES
-            )
-        except ApiError:  # gone with its node, or no right to read it: what the pod itself keeps is less, but something
-            log = str(end.get("message") or "")
+        end, name, log = doom.last_end(container), container["name"], ""
+        started_again = "running" in (container.get("state") or {}) or container.get("restartCount", 0) > 0
+        # No right to read logs, or gone with its node: what the pod itself keeps is less, but something. It is also there
+        # when the container was started again since the pod was looked at, and the log is already the next one.
+        with contextlib.suppress(ApiError):
+            log = self.api.logs(pod["metadata"]["name"], name, previous=started_again, lines=LINES)
+        log += "\n" + str(end.get("message") or "")
         spec = pod["spec"]
         parts = [*spec.get("containers", []), *spec.get("initContainers", [])]
         return Death(

@@ -109,7 +109,7 @@ def refused(project: Project, namespace: Namespace, proxy: Proxy) -> Callable[..
         pytest.param(
             [container(resources={"requests": {"memory": "24 gigs"}})],
             "'24 gigs' is no quantity: it is the request for memory in the container 'vllm' of Deployment/small. "
-            "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m.",
+            "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m (vllm_deploy_memory_limit).",
             id="a quantity that is none",
         ),
         pytest.param(
@@ -269,7 +269,7 @@ def test_a_namespace_that_is_not_there(proxy: Proxy) -> None:
             {"vllm_deploy_memory_limit": "lots"},
             "one-test cannot be released. "
             "'lots' is no quantity: it is the limit for memory in the container 'vllm' of Deployment/one-test. "
-            "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m.",
+            "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m (vllm_deploy_memory_limit).",
             id="a quantity",
         ),
         pytest.param(
