@@ -29,7 +29,7 @@ def twenty(lanes: Sequence[Lane], template: Path, counter: Counter, rounds: int)
         _settle(lane)
     for lane in lanes:
         with step(f"{len(TWENTY)} servers: count, {lane.contestant.name}"):
-            for what, number in counter.count(_commands(lane, TWENTY)).items():
+            for what, number in counter.count(_commands(lane, TWENTY), at_once=AT_ONCE).items():
                 lane.add(ASKED.format(what), number)
     for _round in range(rounds):
         for lane in lanes:

@@ -114,9 +114,9 @@ class Counter:
     proxy: Proxy
     runner: Runner
 
-    def count(self, commands: Sequence[Command]) -> dict[str, float]:
+    def count(self, commands: Sequence[Command], *, at_once: int = 1) -> dict[str, float]:
         before = len(self.proxy.requests)
-        self.runner.done(commands)
+        self.runner.done(commands, at_once=at_once)
         sent = self.proxy.requests[before:]
         return {"requests": len(sent), "writes": len([request for request in sent if request.is_write])}
 
