@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check, Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Verify
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import health
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import ask
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server, server_of
 
 SECRET = Kind("v1", "Secret")
@@ -29,11 +30,12 @@ def verifier(api: Api, verification: Mapping[str, Any]) -> Verify:
             return (Check(name="server", passed=False, detail="the pod template has no container named vllm"),)
         key, name, port = _api_key(api, server), pod["metadata"]["name"], server.port
         checks: list[Check] = []
-        for question in health.questions(server, prompt):
-            answer = ask(lambda: open_tunnel(api.connection, api.namespace, name, port, timeout), question.request, key)
-            checks.append(health.judged(question, answer))
-            if not checks[-1].passed:
-                break
+        line = Conversation(lambda: open_tunnel(api.connection, api.namespace, name, port, timeout))
+        with contextlib.closing(line):
+            for question in health.questions(server, prompt):
+                checks.append(health.judged(question, line.ask(question.request, key)))
+                if not checks[-1].passed:
+                    break
         return tuple(checks)
 
     return verify

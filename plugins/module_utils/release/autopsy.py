@@ -40,8 +40,8 @@ class Autopsies:
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:
         end, name, log = doom.last_end(container), container["name"], ""
         started_again = "running" in (container.get("state") or {}) or container.get("restartCount", 0) > 0
-        # No right to read logs, or gone with its node: what the pod itself keeps is less, but something. It is also there
-        # when the container was started again since the pod was looked at, and the log is already the next one.
+        # No right to read logs, or gone with its node: what the pod itself keeps is less, but something. It is also
+        # there when the container was started again since the pod was looked at, and the log is already the next one.
         with contextlib.suppress(ApiError):
             log = self.api.logs(pod["metadata"]["name"], name, previous=started_again, lines=LINES)
         log += "\n" + str(end.get("message") or "")
