@@ -75,7 +75,10 @@ class Tunnel(io.RawIOBase):
 
     def write(self, data: Buffer, /) -> int:
         payload = bytes(data)
-        self._socket.send_binary(bytes([DATA]) + payload)
+        try:
+            self._socket.send_binary(bytes([DATA]) + payload)
+        except websocket.WebSocketException as error:
+            raise BrokenPipeError("the port-forward has ended") from error
         return len(payload)
 
     def readinto(self, buffer: Buffer, /) -> int:
