@@ -96,11 +96,13 @@ class Lease:
         with self._lock:
             self._id = head.operation.id if head.operation else self._id
             self._saving = True
+            # Before it is sent: we may stand still for long until we see the answer, and lose the release meanwhile.
+            moment = time.monotonic()
             try:
                 self.store.save(head, self._id)
             finally:
                 self._saving = False
-            self.head, self._beaten = head, time.monotonic()
+            self.head, self._beaten = head, moment
 
     def look(self) -> None:
         if self.parent is not None and os.getppid() != self.parent:
