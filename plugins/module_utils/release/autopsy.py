@@ -43,7 +43,10 @@ class Autopsies:
         # No right to read logs, or gone with its node: what the pod itself keeps is less, but something. It is also
         # there when the container was started again since the pod was looked at, and the log is already the next one.
         with contextlib.suppress(ApiError):
-            log = self.api.logs(pod["metadata"]["name"], name, previous=started_again, lines=LINES)
+            log = "" if started_again else self.api.logs(pod["metadata"]["name"], name, lines=LINES)
+        # If there is a former run by now, it is the one that ended, and what was read belongs to the next.
+        with contextlib.suppress(ApiError):
+            log = self.api.logs(pod["metadata"]["name"], name, previous=True, lines=LINES)
         log += "\n" + str(end.get("message") or "")
         spec = pod["spec"]
         parts = [*spec.get("containers", []), *spec.get("initContainers", [])]

@@ -109,7 +109,7 @@ def refused(project: Project, namespace: Namespace, proxy: Proxy) -> Callable[..
         pytest.param(
             [container(resources={"requests": {"memory": "24 gigs"}})],
             "'24 gigs' is no quantity: it is the request for memory in the container 'vllm' of Deployment/small. "
-            "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m (vllm_deploy_memory_limit).",
+            "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m.",
             id="a quantity that is none",
         ),
         pytest.param(
