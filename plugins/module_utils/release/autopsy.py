@@ -15,6 +15,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
 
 # Every tensor parallel worker repeats the trace, and the cause stands before the first of them.
 LINES = 5000
+LOOKS = 3
 
 
 class Autopsies:
@@ -23,17 +24,20 @@ class Autopsies:
     def __init__(self, api: Api, explain: Explain | None) -> None:
         self.api, self.explain = api, explain
         self.causes: dict[tuple[str, str], Cause] = {}
-        self._seen: dict[tuple[str, str], int] = {}
+        self._looks: dict[tuple[str, str, int], int] = {}
 
     def look(self, pods: Iterable[Object]) -> None:
         """Looks into every death that was not looked into yet: one request each."""
         for pod in pods:
             for container in doom.statuses(pod):
                 key, deaths = (pod["metadata"]["uid"], container["name"]), doom.count_deaths(container)
-                if self.explain and deaths > self._seen.get(key, 0):
-                    self._seen[key] = deaths
+                looked = self._looks.get((*key, deaths), 0)
+                if self.explain and deaths and looked < LOOKS:
+                    death = self._death(pod, container)
+                    # A log may come a moment after the death that it tells of.
+                    self._looks[(*key, deaths)] = LOOKS if death.log.strip() else looked + 1
                     self.causes.pop(key, None)
-                    cause = self.explain(self._death(pod, container))
+                    cause = self.explain(death)
                     if cause:
                         self.causes[key] = cause
 

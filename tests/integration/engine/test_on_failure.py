@@ -96,8 +96,10 @@ def test_a_way_back_that_fails_too(namespace: Namespace, run: Does, done: Does) 
     crash = {"STAND_IN_CRASH_EXIT_CODE": "2", "STAND_IN_CRASH_AFTER_SECONDS": "4"}
     failed = run(deploy(replace(GOOD, load=30, env=crash), verification={"request_timeout": 2}))
     assert message(failed, namespace) == (
-        f"{FAILED} It was left as it is. Revision 3 failed, too: POD does not serve: POST /v1/completions: no answer "
-        f"within SECONDS. {CURE}"
+        "Revision 2 of small failed: POD cannot run: vLLM does not take its command line (exit code 2). "
+        "It was left as it is. "
+        "Revision 3 failed, too: POD does not serve: POST /v1/completions: no answer within SECONDS. "
+        "Correct the server's arguments: which ones there are differs from version to version."
     )
     assert namespace.history("small") == [(3, "failed", False), (2, "failed", False), (1, "current", True)]
     assert namespace.head("small")["operation"] is None
