@@ -95,6 +95,9 @@ build: env ## the collection as a tarball in .cache/build
 integration: env older reachable ## the modules and the playbooks against the cluster
 	@$(on_cluster) .ci/timed integration pytest --numprocesses 4 --dist loadscope tests/integration
 
+test-kill: env reachable ## kill and hold back runs at every write, in every operation (half an hour)
+	@$(on_cluster) .ci/timed test-kill pytest --capture no --durations 0 tests/kill
+
 molecule: env reachable ## the role as a user runs it, from check mode to removal
 	@$(on_cluster) NO_COLOR=1 .ci/timed molecule molecule test --all
 
