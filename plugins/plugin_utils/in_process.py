@@ -123,7 +123,7 @@ class InProcessAction(RenderingAction):
         if "definition" in arguments:
             raise AnsibleActionFail("Both template and definition are given. They exclude each other. Leave one out.")
         paths = [paths] if isinstance(paths, str) else paths
-        arguments["definition"] = [body for path in paths for body in self._objects(path, task_vars)]
+        arguments["definition"] = self._objects(paths, task_vars)
         return arguments
 
     def _tell(self, params: dict[str, Any], line: str) -> None:

@@ -3,29 +3,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+from jinja2 import Environment, TemplateError, meta
+
+# The one of libyaml, unless PyYAML was built without it.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class RenderingAction(ActionBase):
     """An action whose arguments may name templates."""
 
-    def _objects(self, path: str, task_vars: dict[str, Any]) -> list[Any]:
-        """The documents of a template, empty ones as None. Raises AnsibleActionFail."""
+    def _objects(self, paths: list[str], task_vars: dict[str, Any]) -> list[Any]:
+        """The documents of the templates, empty ones as None. Raises AnsibleActionFail."""
         search_path = [os.path.join(base, "templates") for base in task_vars.get("ansible_search_path", [])]
-        source = self._source(path, search_path)
+        sources = [self._source(path, search_path) for path in paths]
+        texts = [self._text(source) for source in sources]
+        variables = task_vars | self._evaluated(texts, task_vars)
+        return [
+            body
+            for source, text in zip(sources, texts, strict=True)
+            for body in self._documents(source, text, search_path, variables)
+        ]
+
+    def _text(self, source: str) -> str:
         try:
-            text = trust_as_template(self._loader.get_text_file_contents(source))
+            text: str = trust_as_template(self._loader.get_text_file_contents(source))
+            return text
         except AnsibleError as error:
             raise AnsibleActionFail(f"The template {source} cannot be read. {_first_line(error)}.") from None
-        search_path.insert(0, os.path.dirname(source))
-        templar = self._templar.copy_with_new_env(searchpath=search_path, available_variables=task_vars)
+
+    def _evaluated(self, texts: Iterable[str], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The values of the variables that the templates name. Ansible would work each out, and compile its expression,
+        anew at each place where it stands: half of the time that a server's templates take."""
+        values = {}
+        for name in sorted(set().union(*map(_named, texts)) & task_vars.keys()):
+            # It may stand where it is never reached. Where it is, the template says what is wrong with it.
+            with contextlib.suppress(AnsibleError):
+                values[name] = self._templar.template(task_vars[name])
+        return values
+
+    def _documents(self, source: str, text: str, search_path: list[str], variables: dict[str, Any]) -> list[Any]:
+        templar = self._templar.copy_with_new_env(
+            searchpath=[os.path.dirname(source), *search_path], available_variables=variables
+        )
         try:
             rendered = templar.template(text, escape_backslashes=False)
         except AnsibleError as error:
@@ -34,7 +63,7 @@ class RenderingAction(ActionBase):
             cure = "Define it" if isinstance(error, AnsibleUndefinedVariable) else "Correct the template"
             raise AnsibleActionFail(f"The template {source} cannot be rendered. {where}. {cure}.") from None
         try:
-            return list(yaml.safe_load_all(str(rendered or "")))
+            return list(yaml.load_all(str(rendered or ""), Loader=LOADER))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" in line {mark.line + 1} of what it renders to" if mark else ""
@@ -52,6 +81,14 @@ class RenderingAction(ActionBase):
             raise AnsibleActionFail(
                 f"There is no template {path}. It was looked for in {places}. Correct the path."
             ) from None
+
+
+def _named(text: str) -> set[str]:
+    """The variables of a template; none where it cannot be parsed, which rendering it will tell."""
+    try:
+        return set(meta.find_undeclared_variables(Environment(autoescape=True).parse(text)))
+    except TemplateError:
+        return set()
 
 
 def _first_line(error: Exception) -> str:

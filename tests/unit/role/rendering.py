@@ -53,9 +53,9 @@ def render(**variables: Any) -> Rendering:
 
 
 def refusals(**variables: Any) -> list[str]:
-    """Why the role refuses these variables: messages of the argument check, otherwise of tasks/refuse.yml."""
+    """Why the role refuses these variables: messages of the argument check, otherwise the role's own."""
     templar = _templar(FIXED | variables)
-    return _misfits(templar) or _failed_assertions(templar)
+    return _misfits(templar) or list(templar.template(trust_as_template("{{ __vllm_deploy_refusals }}")))
 
 
 def evaluate(expression: str, **variables: Any) -> Any:
@@ -109,10 +109,3 @@ def _misfits(templar: Templar) -> list[str]:
     specification = templar.template(specified())
     given = templar.template({name: templar.available_variables[name] for name in specification})
     return ArgumentSpecValidator(specification).validate(given, validate_role_argument_spec=True).error_messages
-
-
-def _failed_assertions(templar: Templar) -> list[str]:
-    """Ansible fills in the message of every assertion, also of those that hold."""
-    assertions = [task["ansible.builtin.assert"] for task in role_file("tasks/refuse.yml")]
-    judged = [(templar.evaluate_conditional(each["that"]), templar.template(each["fail_msg"])) for each in assertions]
-    return [message for holds, message in judged if not holds]
