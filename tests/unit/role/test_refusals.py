@@ -27,6 +27,11 @@ def test_two_environments_in_one_run_are_refused() -> None:
     assert refusal.startswith(f"This run mixes {development}/group_vars/vllm.yml and {production}/group_vars/vllm.yml.")
 
 
+def test_the_directory_above_them_is_refused() -> None:
+    (refusal,) = refusals(ansible_inventory_sources=(str(INVENTORIES),))
+    assert refusal.startswith(f"This run mixes {INVENTORIES}/development/group_vars/vllm.yml and ")
+
+
 def test_an_environment_beside_another_inventory_is_not() -> None:
     sources = (str(INVENTORIES / "production" / "hosts.yml"), str(INVENTORIES / "production"), "/etc/ansible/hosts")
     assert refusals(ansible_inventory_sources=sources) == []
