@@ -51,6 +51,7 @@ class Bench:
                 "release": name,
                 "namespace": namespace.name,
                 "flag": GOOD.flag,
+                "model": GOOD.model,
                 "tag": GOOD.tag,
                 "load": GOOD.load,
             }

@@ -50,8 +50,12 @@ class Ours:
         variables = {
             "vllm_deploy_namespace": namespace,
             "vllm_deploy_image_tag": wish.tag,
+            "vllm_deploy_model_path": wish.model,
             "vllm_deploy_extra_args": [wish.flag],
-            "vllm_deploy_env": [{"name": "STAND_IN_LOAD_SECONDS", "value": wish.load}],
+            "vllm_deploy_env": [
+                {"name": "STAND_IN_LOAD_SECONDS", "value": wish.load},
+                {"name": "STAND_IN_MODEL_MUST_EXIST", "value": "true"},
+            ],
             "vllm_deploy_network_policy_enabled": wish.network_policy,
         }
         return [playbook("ai_aas.vllm.deploy", servers, variables)]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from ansible_collections.ai_aas.vllm.tests.bench.templates import Wish
 # Helm and kubernetes.core wait for the whole of their limit, which is 300 s and 120 s if nobody sets it.
 LIMIT = 15
 BAD_TAG = replace(GOOD, tag="v9.9.9", limit=LIMIT)
+NO_MODEL = replace(GOOD, model="/models/missing", limit=LIMIT)
 BAD_FLAG = replace(GOOD, flag="--no-such-flag", network_policy=False, limit=LIMIT)
 SLOW = replace(GOOD, load="4")
 # Seconds to see whether somebody still does something when the command is over.
@@ -25,6 +27,7 @@ READY = "first install: from the pod's readiness to the end, s"
 WHOLE = "{}: old state whole again after, s"
 RETURNS = "{}: command returns after, s"
 CAUSE = "{}: its output names the cause"
+SAYS = "{}: what it says"
 DROPPED = "bad flag: NetworkPolicy that the failing release drops"
 AGAIN = "upgrade killed: the same command again"
 AGAIN_TIME = "upgrade killed: the same command again, s"
@@ -49,6 +52,15 @@ def bad_tag(lane: Lane) -> None:
     before = lane.rest()
     ran, _looks = _fail(lane, "bad tag", BAD_TAG, before)
     lane.add(CAUSE.format("bad tag"), "yes" if "not found" in ran.output else "no")
+
+
+def missing_model(lane: Lane) -> None:
+    """A model that is not where the server looks for it."""
+    before = lane.rest()
+    ran, _looks = _fail(lane, "missing model", NO_MODEL, before)
+    named = "there is no model at" in ran.output or "Invalid repository ID" in ran.output
+    lane.add(CAUSE.format("missing model"), "yes" if named else "no")
+    lane.add(SAYS.format("missing model"), _message(ran))
 
 
 def bad_flag(lane: Lane) -> None:
@@ -87,7 +99,7 @@ def killed(lane: Lane) -> None:
     assert f'"value": "{SLOW.load}"' in lane.rest().asked, f"{lane.contestant.name} left the upgrade undone"
 
 
-CASES = (install, bad_tag, bad_flag, scaled_by_hand, image_set_by_hand, killed)
+CASES = (install, bad_tag, missing_model, bad_flag, scaled_by_hand, image_set_by_hand, killed)
 
 
 def _fail(lane: Lane, case: str, wish: Wish, before: State) -> tuple[Ran, list[tuple[float, State]]]:
@@ -116,6 +128,12 @@ def _drift(lane: Lane, case: str, hand: list[str]) -> None:
     lane.add(DRIFT_TIME.format(case), ran.wall)
     if not restored:
         lane.restore(before)
+
+
+def _message(ran: Ran) -> str:
+    """What a failed task says, or the last line of another program."""
+    found = re.search(r"^ +msg: (.*?)\n(?: {0,4}\S|$)", ran.output, re.MULTILINE | re.DOTALL)
+    return " ".join(found[1].split()) if found else _last_line(ran)
 
 
 def _last_line(ran: Ran) -> str:

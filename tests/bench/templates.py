@@ -15,10 +15,11 @@ DROPPED = "NetworkPolicy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is asked of a server. `load`: seconds that it loads for; `network_policy`: whether it has that object;
-    `limit`: seconds that Helm and kubernetes.core may wait."""
+    """What is asked of a server. `model`: a directory in its container; `load`: seconds that it loads for;
+    `network_policy`: whether it has that object; `limit`: seconds that Helm and kubernetes.core may wait."""
 
     tag: str = "v0.33.0"
+    model: str = "/usr/share"
     flag: str = "--enable-prefix-caching"
     load: str = "0.25"
     network_policy: bool = True
@@ -28,6 +29,7 @@ class Wish:
         """The values of the chart, and the variables of the template."""
         return {
             "tag": self.tag,
+            "model": self.model,
             "flag": self.flag,
             "load": self.load,
             "network_policy": self.network_policy,
@@ -48,6 +50,7 @@ HELM = Dialect(
         "release": ".Release.Name",
         "namespace": ".Release.Namespace",
         "tag": ".Values.tag",
+        "model": ".Values.model",
         "flag": ".Values.flag",
         "load": ".Values.load",
     },
