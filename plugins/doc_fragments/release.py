@@ -33,6 +33,17 @@ options:
         lets us in. Not counted while old pods are ending.
     type: int
     default: 300
+  strategy:
+    description:
+      - How pods are replaced, for a Deployment that does not say so itself.
+      - V(surge) starts a further pod before an old one goes, V(replace) lets an old one go first.
+      - V(auto) begins with V(surge) and goes over to V(replace) where the scheduler finds no room for a further pod,
+        unless an autoscaler is adding a node. It does not try where a quota has no room, or where the pods mount a
+        volume that only one node can have; a single pod then ends before the next one is made.
+      - With one replica and no room, nobody serves until the new pod is ready.
+    type: str
+    choices: [auto, surge, replace]
+    default: auto
   verification:
     description: How the server is asked whether it serves.
     type: dict

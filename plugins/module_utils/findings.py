@@ -100,3 +100,33 @@ class Verification:
                 if not check.passed:
                     return pod, check
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """`name`: surge, replace, recreate, or own where the Deployment names it itself. `spec` as in a Deployment,
+    `reason` why it is this one, where that is not plain."""
+
+    name: str
+    spec: Object
+    reason: str = ""
+
+    def __str__(self) -> str:
+        rolling = self.spec.get("rollingUpdate")
+        words = (
+            f"surge {rolling.get('maxSurge', '25%')}, unavailable {rolling.get('maxUnavailable', '25%')}"
+            if rolling
+            else "all pods at once"
+        )
+        return f"{words} ({self.reason})" if self.reason else words
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """As in a history row and in a module's result."""
+        rolling = self.spec.get("rollingUpdate") or {}
+        return {
+            "name": self.name,
+            "max_surge": rolling.get("maxSurge"),
+            "max_unavailable": rolling.get("maxUnavailable"),
+            "reason": self.reason,
+        }

@@ -28,6 +28,7 @@ _REVISION: dict[str, Any] = AUTH_ARG_SPEC | {
     "wait_timeout": {"type": "int"},
     "image_pull_timeout": {"type": "int", "default": 600},
     "schedule_timeout": {"type": "int", "default": 300},
+    "strategy": {"type": "str", "choices": ["auto", "surge", "replace"], "default": "auto"},
     "verification": _VERIFICATION,
     "history_max": {"type": "int", "default": 10},
     "lock_wait": {"type": "int", "default": 0},

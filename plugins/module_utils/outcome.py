@@ -31,6 +31,7 @@ def of_deploy(name: str, namespace: str, outcome: Outcome) -> dict[str, Any]:
             "previous_revision": outcome.previous,
             "state": "present",
             "verified": outcome.verified,
+            "strategy": outcome.strategy,
         },
         "actions": {
             "created": _named(plan, Action.CREATE),
@@ -61,6 +62,7 @@ def of_removal(name: str, namespace: str, removed: Removed) -> dict[str, Any]:
             "previous_revision": removed.revision,
             "state": "absent",
             "verified": False,
+            "strategy": None,
         },
         "actions": {
             "created": [],

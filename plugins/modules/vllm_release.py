@@ -154,6 +154,11 @@ release:
     verified:
       description: Whether the current revision has answered.
       type: bool
+    strategy:
+      description:
+        - How its pods took the place of older ones, with name (surge, replace, recreate, or own where the Deployment
+          says it itself), max_surge, max_unavailable and reason.
+      type: dict
   sample:
     name: llama-2-7b-production
     namespace: system

@@ -47,6 +47,7 @@ IMPURE = (
     "module_utils.release.engine",
     "module_utils.release.follow",
     "module_utils.release.lock",
+    "module_utils.release.placement",
     "module_utils.release.planner",
     "module_utils.release.removal",
     "module_utils.release.store",

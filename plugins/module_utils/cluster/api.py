@@ -51,9 +51,10 @@ class Api:
     def get(self, kind: Kind, name: str) -> Object:
         return self._send("GET", f"{self._path(kind)}/{name}", about=f"{kind}/{name}")[0]
 
-    def list(self, kind: Kind, selector: str = "") -> list[Object]:
+    def list(self, kind: Kind, selector: str = "", fields: str = "") -> list[Object]:
         """All objects of a kind in the namespace. Raises NotFound (`kind_missing`) where the kind is not served."""
         query = {"labelSelector": selector} if selector else {}
+        query |= {"fieldSelector": fields} if fields else {}
         items = self._send("GET", self._path(kind), query=query, about=f"the list of {kind}s")[0].get("items") or []
         for item in items:  # the server leaves these out inside lists
             item.setdefault("apiVersion", kind.api_version)

@@ -17,6 +17,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller impo
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rules as workload
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import remove
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
@@ -60,6 +61,7 @@ def wishes_of(params: Mapping[str, Any], caller: Caller, api: Api) -> Wishes:
         wait_timeout=params["wait_timeout"],
         image_pull_timeout=params["image_pull_timeout"],
         schedule_timeout=params["schedule_timeout"],
+        strategy=params["strategy"],
         history_max=params["history_max"],
         on_failure=params.get("on_failure", "hold"),
         adopt=params.get("adopt", False),
@@ -92,6 +94,7 @@ def findings(params: Mapping[str, Any], caller: Caller, definition: definitions.
         return
     unsound = list(workload.findings(definition.objects))
     yield from unsound
+    yield from strategy.contradictions(definition.objects, params["strategy"])
     if not any(finding.rule == "quantity" for finding in unsound):  # what is no number cannot be compared
         yield from rules.findings(definition.objects)
     yield from _lacking(params, caller, definition)

@@ -6,6 +6,7 @@ way back that fails, too, is left as it is, with both causes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,9 +14,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Collecti
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import stamped
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import DEPLOYMENT, POD, label_selector
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Step, key_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Step, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import is_ready
 
 if TYPE_CHECKING:
@@ -68,19 +68,20 @@ def _stop(engine: Engine, head: record.Head, operation: record.Operation) -> Non
     """Failed pods must not hold GPUs. Where older pods still serve, their template is put back, else the failed
     workload is scaled to zero."""
     engine.planner.manners = replace(engine.planner.manners, force=True)
-    failed = _deployments(engine, head, operation.revision)
+    live = engine.planner.read({DEPLOYMENT})
+    failed = _deployments(engine, head, operation.revision, live)
     if head.current and any(_older_pods_serve(engine, body) for body in failed):
-        bodies = _deployments(engine, head, head.current.revision)
+        bodies = _deployments(engine, head, head.current.revision, live)
     else:
         bodies = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
     engine.wishes.console(f"revision {operation.revision} failed; stopping it")
-    live = engine.planner.read({DEPLOYMENT})
     steps: list[Step] = [engine.planner.step(body, live[key_of(body)]) for body in bodies if key_of(body) in live]
     Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
 
 
-def _deployments(engine: Engine, head: record.Head, revision: int) -> list[Object]:
-    return [body for body in stamped(engine.recorded(revision), head.release_uid) if body["kind"] == "Deployment"]
+def _deployments(engine: Engine, head: record.Head, revision: int, live: Mapping[Key, Object]) -> list[Object]:
+    bodies = engine.placement.bodies(engine.recorded(revision), head.release_uid, live)
+    return [body for body in bodies if body["kind"] == "Deployment"]
 
 
 def _older_pods_serve(engine: Engine, failed: Object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,11 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import 
     label_selector,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Lease
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.placement import Placement
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, Step, inventory, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation, duration
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.strategy import REPLACE, with_strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
 
@@ -36,8 +39,8 @@ class Attempt:
     """`timings` fills with the seconds of each phase, `verification` with what pods answered, `warnings` with the
     rest."""
 
-    def __init__(self, api: Api, lease: Lease, planner: Planner, wishes: Wishes) -> None:
-        self.api, self.lease, self.planner, self.wishes = api, lease, planner, wishes
+    def __init__(self, api: Api, lease: Lease, planner: Planner, placement: Placement, wishes: Wishes) -> None:
+        self.api, self.lease, self.planner, self.placement, self.wishes = api, lease, planner, placement, wishes
         self.timings: dict[str, float] = {}
         self.answers: dict[str, tuple[Check, ...]] = {}
         self.images: set[str] = set()
@@ -70,6 +73,7 @@ class Attempt:
         self.lap("rollout")
         items = inventory(plan.steps, applied, known, operation.revision)
         evidence = {"images": sorted(self.images)} if self.images else None
+        head = history.with_strategy(self.lease.head or head, operation.revision, self.placement.strategy)
         head = history.committed(head, operation, items, verified=verification.passed, evidence=evidence, now=now())
         self.lease.save(head)
         return head
@@ -107,12 +111,11 @@ class Attempt:
             if deployment is None or step.key[1] != "Deployment":
                 continue
             body = step.body
-            closed = (
-                deployment["spec"].get("minReadySeconds") == gate.seconds(body) != body["spec"].get("minReadySeconds")
-            )
+            closed, gives_way = gate.holds(deployment, body), self.placement.may_give_way(step.key)
             hooks = Hooks(
                 ask=partial(self._ask, body, revision),
                 open_gate=partial(self._open, applier, applied, body, revision) if closed else None,
+                give_way=partial(self._give_way, applier, applied, body, revision) if gives_way else None,
                 pause=self.lease.pause,
                 tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
             )
@@ -132,8 +135,31 @@ class Attempt:
 
     def _open(self, applier: Applier, applied: dict[Key, Object], body: Object, revision: int, live: Object) -> Object:
         self.wishes.console(f"revision {revision}: the first pod has answered, the others follow")
+        body = with_strategy(body, self.placement.strategies[key_of(body)])
         opened = applied[key_of(body)] = applier.apply_one(self.planner.step(body, live), as_it_is)
         return opened
+
+    def _give_way(
+        self, applier: Applier, applied: dict[Key, Object], body: Object, revision: int, seen: Observation, lack: str
+    ) -> Object | None:
+        """There is no room for a further pod (`lack` says of what), so an old one goes first, unless that would not
+        help."""
+        against = self.placement.no_help(seen, self.wishes.schedule_timeout - 2 * self.wishes.timings.no_room)
+        if against:
+            self.wishes.console(f"revision {revision}: no old pod goes first, since {against}")
+            return None
+        chosen = self.placement.strategies[key_of(body)] = replace(REPLACE, reason=f"no room for a further pod: {lack}")
+        alone = body["spec"].get("replicas", 1) == 1
+        self.wishes.console(
+            f"revision {revision}: an old pod goes first, since there is no room for a further one: {lack}"
+            + ("; nobody serves until the new one is ready" if alone else "")
+        )
+        if self.lease.head:
+            self.lease.save(history.with_strategy(self.lease.head, revision, self.placement.strategy))
+        step = self.planner.step(with_strategy(body, chosen), seen.deployment)
+        shape = gate.closed if gate.holds(seen.deployment, body) else as_it_is
+        written = applied[step.key] = applier.apply_one(step, shape)
+        return written
 
     def _ask(self, deployment: Object, revision: int, pods: list[Object]) -> None:
         """Raises Bad when one of the pods does not serve."""
@@ -169,6 +195,7 @@ class Attempt:
             model=subject.model,
             model_revision=subject.model_revision,
             started=now(),
+            strategy=self.placement.strategy.data if self.placement.strategy else None,
         )
 
 

@@ -17,9 +17,10 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import aftermath, history, lock, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.attempt import Attempt, contents
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.clock import now
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, define, stamped
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, define
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.placement import Placement
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
     Action,
     Key,
@@ -45,7 +46,8 @@ class Engine:
         self.lease = lock.Lease(self.store, wishes.timings.patience, wishes.parent)
         force = wishes.force_conflicts
         self.planner = Planner(api, release, Manners(adopt=wishes.adopt, force=force, take_replicas=force))
-        self.attempt = Attempt(api, self.lease, self.planner, wishes)
+        self.placement = Placement(api, self.planner, wishes.strategy)
+        self.attempt = Attempt(api, self.lease, self.planner, self.placement, wishes)
         api.before_write = self.lease.guard
 
     def deploy(self, definition: Definition) -> Outcome:
@@ -79,20 +81,20 @@ class Engine:
         """What it would take to make the definition the serving one. Writes nothing but a namespace that was asked
         for."""
         live = self.planner.read(_kinds(definition, head)) if live is None else live
-        bodies = stamped(definition, head.release_uid)
+        owned = {item.key: item.uid for item in head.inventory}
+        bodies = self.placement.bodies(definition, head.release_uid, live)
         try:
-            steps = self.planner.steps(bodies, live, {item.key: item.uid for item in head.inventory})
+            steps = self.planner.steps(bodies, live, owned)
         except NotFound as error:
             if not error.namespace_missing:
                 raise
             steps = self._without_namespace(bodies)
         else:
-            warnings = self._pods_tried(steps)
-            steps = tuple(replace(step, warnings=step.warnings + warnings.get(step.key, ())) for step in steps)
+            steps = self.placement.tried(steps, owned)
         record.pack(contents(definition, head, self.wishes))
         prune, keep = left_over(head, map(key_of, bodies))
         going = tuple(live[item.key] for item in prune if item.key in live)
-        return Plan(steps=steps, prune=prune, going=going, keep=keep)
+        return Plan(steps=steps, prune=prune, going=going, keep=keep, strategies=self.placement.replacing)
 
     def operation(
         self, request: record.Request, kind: str, revision: int, digest: str, head: record.Head
@@ -119,6 +121,7 @@ class Engine:
             head = self.attempt.carry_out(head, operation, plan)
         except Bad as bad:
             self.attempt.lap("rollout")
+            head = self.lease.head or head
             head, operation = history.failed(head, operation, bad.evidence(now()), now=now())
             self.lease.save(head)  # the evidence first
             aftermath.settle(self, head, operation)
@@ -223,16 +226,6 @@ class Engine:
         """Nothing is left to prove: the current revision is verified, or nobody asks for that."""
         return head.verified or self.wishes.verify is None
 
-    def _pods_tried(self, steps: tuple[Step, ...]) -> dict[Key, tuple[str, ...]]:
-        """The warnings about the pods of Deployments whose template changes; Refused if they would never be
-        admitted."""
-        created = [step.key for step in steps if step.action is Action.CREATE]
-        return {
-            step.key: self.planner.try_pod(step.body, created)
-            for step in steps
-            if step.key[1] == "Deployment" and step.changes and "template" in (step.difference.after.get("spec") or {})
-        }
-
     def _without_namespace(self, bodies: list[Object]) -> tuple[Step, ...]:
         if not self.wishes.namespace_create:
             raise Refused(
@@ -258,6 +251,7 @@ class Engine:
             previous=current if new else previous(head),
             verified=False,
             timings=self.attempt.timings,
+            strategy=self.placement.strategy.data if self.placement.strategy else None,
         )
 
     def _outcome(self, plan: Plan, head: record.Head, *, changed: bool) -> Outcome:
@@ -272,6 +266,7 @@ class Engine:
             verification=self.attempt.verification,
             timings=self.attempt.timings,
             warnings=tuple(self.attempt.warnings),
+            strategy=current.strategy if current else None,
         )
 
 

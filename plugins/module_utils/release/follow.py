@@ -12,7 +12,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.autopsy import Autopsies
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
@@ -23,10 +23,12 @@ DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "R
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """`ask`: new ready pods, each once; raises Bad when one does not serve. `open_gate`: after the first have answered,
-    where the gate is closed; returns the Deployment as written. `pause` sleeps and beats."""
+    where the gate is closed; returns the Deployment as written. `give_way`: where a further pod finds no room, and why;
+    lets an old pod go first and returns the Deployment as written, or None. `pause` sleeps and beats."""
 
     ask: Callable[[list[Object]], None]
     open_gate: Callable[[Object], Object] | None
+    give_way: Callable[[rollout.Observation, str], Object | None] | None
     pause: Callable[[float], None]
     tell: Callable[[str], None]
 
@@ -40,7 +42,8 @@ class Follower:
         self.selector = label_selector(deployment)
         # A pod may take so long; the count begins anew with each pod that becomes ready.
         self.budget = wishes.image_pull_timeout + rollout.startup_budget(deployment["spec"]["template"])
-        self.open_gate = hooks.open_gate
+        self.open_gate, self.give_way = hooks.open_gate, hooks.give_way
+        self.cramped: float | None = None
         self.replica_set: Object | None = None
         self.deaths: doom.Deaths = {}
         self.autopsies = Autopsies(api, wishes.explain)
@@ -57,6 +60,7 @@ class Follower:
             try:
                 seen = self._look()
                 self._ask(seen)
+                self._make_room(seen)
                 answer = rollout.judge(seen, self.generation)
                 if isinstance(answer, rollout.Ready) and self.open_gate is None:
                     return answer
@@ -100,6 +104,21 @@ class Follower:
         if self.open_gate:
             self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
             self.open_gate = None
+
+    def _make_room(self, seen: rollout.Observation) -> None:
+        """Where a further pod has found no room for a while, an old one goes first."""
+        lack, moment = strategy.stuck(seen) if self.give_way else "", time.monotonic()
+        if not self.give_way or not lack:
+            self.cramped = None
+            return
+        since = self.cramped = self.cramped or moment
+        if moment - since < self.wishes.timings.no_room:
+            return
+        self.cramped = None
+        written = self.give_way(seen, lack)
+        if written:
+            self.generation, self.give_way = written["metadata"]["generation"], None
+            self.progress, self.suspicion = moment, (moment, "")
 
     def _heed(self, answer: rollout.Ready | rollout.Waiting | rollout.Failed, seen: rollout.Observation) -> None:
         moment = time.monotonic()

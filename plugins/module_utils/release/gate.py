@@ -27,6 +27,11 @@ def closed(body: Object) -> Object:
     return body | {"spec": body["spec"] | {"minReadySeconds": seconds(body)}}
 
 
+def holds(live: Object, body: Object) -> bool:
+    """True when the gate of a live Deployment is closed, unless `body` itself wants it that way."""
+    return bool(live["spec"].get("minReadySeconds") == seconds(body) != body["spec"].get("minReadySeconds"))
+
+
 def is_closed(step: Step) -> bool:
     """True when the live Deployment has this very template and a closed gate: a run that was cut short left it so."""
     return bool(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import Current, Head, Item, Operation, Row
 
 ROWS_AT_LEAST = 20
@@ -70,6 +71,16 @@ def tidied(head: Head, gone: Iterable[Item], keep: int) -> Head:
             row for place, row in enumerate(head.history) if place < ROWS_AT_LEAST or row.revision in records
         ),
     )
+
+
+def with_strategy(head: Head, revision: int, strategy: Strategy | None) -> Head:
+    """The row of `revision` tells how its pods take the place of older ones. What it knows of why stays, as long as the
+    strategy does: a run that takes another one up cannot know."""
+    row = head.row(revision)
+    if row is None or strategy is None or (row.strategy or {}).get("name") == strategy.name:
+        return head
+    fresh = replace(row, strategy=strategy.data)
+    return replace(head, history=tuple(fresh if old is row else old for old in head.history))
 
 
 def kept_records(head: Head, keep: int) -> frozenset[int]:

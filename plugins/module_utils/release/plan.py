@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object, Strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import conflict, names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import NO_DIFFERENCE, Difference
@@ -77,7 +77,7 @@ class Step:
 class Plan:
     """`steps` in the order of the definition; `prune`: inventory that the definition no longer names, and `going`: what
     is there of it now; `keep`: such of it that holds data; `untouched`: objects that needed no step, since nothing
-    about them has changed."""
+    about them has changed; `strategies`: how Deployments replace the pods they have."""
 
     steps: tuple[Step, ...] = ()
     prune: tuple[Item, ...] = ()
@@ -85,6 +85,7 @@ class Plan:
     keep: tuple[Item, ...] = ()
     untouched: int = 0
     warnings: tuple[str, ...] = ()
+    strategies: Mapping[Key, Strategy] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -92,7 +93,7 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """ "2 to create, 1 to update, 7 unchanged" """
+        """ "2 to create, 1 to update, 7 unchanged; surge 1, unavailable 0" """
         counts = {action: sum(step.action is action for step in self.steps) for action in Action}
         words = [
             (counts[Action.CREATE], "to create"),
@@ -103,7 +104,8 @@ class Plan:
             (counts[Action.UNCHANGED], "unchanged"),
             (counts[Action.SKIP], "left out (the cluster does not serve their kind)"),
         ]
-        return ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to do"
+        told = [", ".join(f"{count} {word}" for count, word in words if count) or "nothing to do"]
+        return "; ".join([*told, *map(str, self.strategies.values())])
 
 
 def key_of(body: Object) -> Key:

@@ -39,6 +39,14 @@ class Manners:
     take_replicas: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What became of a pod that was asked for. `over_quota`: no room for it now, in the words of the quota."""
+
+    warnings: tuple[str, ...] = ()
+    over_quota: str = ""
+
+
 class Planner:
     """The objects of one release, as they are and as they would be."""
 
@@ -101,20 +109,22 @@ class Planner:
             )
         return self._asked(body, live, adopt=adopt)
 
-    def try_pod(self, deployment: Object, created: Iterable[Key]) -> tuple[str, ...]:
+    def try_pod(self, deployment: Object, created: Iterable[Key]) -> Admission:
         """Asks admission for one pod of a Deployment, which it does not do when the Deployment is made (Pod Security,
-        LimitRange, quota, classes). Returns warnings; raises Refused when no pod would ever come. Without the right to
-        create pods, it is not known."""
+        LimitRange, quota, classes). Raises Refused when no pod would ever come. Without the right to create pods, it is
+        not known."""
         template = deployment["spec"]["template"]
         spec = template["spec"]
         if ("v1", "ServiceAccount", spec.get("serviceAccountName")) in frozenset(created):
             spec = spec | {"serviceAccountName": "default"}
         metadata = {"generateName": deployment["metadata"]["name"] + "-"} | (template.get("metadata") or {})
         try:
-            return self.api.try_pod({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+            warnings = self.api.try_pod({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+            return Admission(warnings=warnings)
         except (Forbidden, ApiError) as error:
-            if "exceeded quota" in error.why or "cannot create resource" in error.why or error.status not in (403, 422):
-                return ()
+            quota = re.search(r"exceeded quota: .*", error.why)
+            if quota or "cannot create resource" in error.why or error.status not in (403, 422):
+                return Admission(over_quota=quota[0] if quota else "")
             raise Refused(
                 f"No pod of {names.identity(deployment)} would be admitted", error.why, "Correct the pod template"
             ) from error

@@ -107,7 +107,8 @@ class Operation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line of history. `state`: running, current, superseded, failed, interrupted or removed. `content`: the
-    revision whose content it has, which for a rollback is an older one. Times: RFC 3339, UTC."""
+    revision whose content it has, which for a rollback is an older one. `strategy`: see findings.Strategy. Times: RFC
+    3339, UTC."""
 
     revision: int
     digest: str
@@ -124,6 +125,7 @@ class Row:
     finished: str = ""
     failure: dict[str, Any] | None = None
     evidence: dict[str, Any] | None = None
+    strategy: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import (
     Check,
@@ -36,12 +36,14 @@ class Patience:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
     """Seconds. `polls`: (until so long into the rollout, look every so often); the last pause holds for ever.
-    `confirm`: how long a finding that may be a hiccup has to stand."""
+    `confirm`: how long a finding that may be a hiccup has to stand. `no_room`: how long a further pod waits for room
+    before an old one goes first."""
 
     polls: tuple[tuple[float, float], ...] = ((30, 1), (120, 2), (600, 5), (float("inf"), 10))
     tell_every: float = 15
     confirm: float = 2
     absent: float = 30
+    no_room: float = 20
     patience: Patience = field(default_factory=Patience)
 
     def pause(self, elapsed: float) -> float:
@@ -62,6 +64,7 @@ class Wishes:
     schedule_timeout: int = 300
     history_max: int = 10
     on_failure: str = "rollback"
+    strategy: str = "auto"
     adopt: bool = False
     force_conflicts: bool = False
     lock_wait: int = 0
@@ -78,7 +81,7 @@ class Wishes:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What it came to. `revision` is the current one afterwards (in check mode: the one it would be), `content` the one
-    whose content it has, `kept` what was not deleted since it holds data."""
+    whose content it has, `kept` what was not deleted since it holds data, `strategy` how its pods took their place."""
 
     changed: bool
     plan: Plan
@@ -89,3 +92,4 @@ class Outcome:
     verification: Verification = field(default_factory=Verification)
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    strategy: Mapping[str, Any] | None = None

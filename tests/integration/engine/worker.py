@@ -22,7 +22,7 @@ def timings(speed: float) -> Timings:
     """The real times of the lock, made shorter by a factor. Looks are for pods that load for a moment."""
     real = Patience()
     patience = Patience(beat=real.beat * speed, old=real.old * speed, fence=real.fence * speed, look=real.look * speed)
-    return Timings(polls=((float("inf"), 0.25),), tell_every=5, confirm=0.5, patience=patience)
+    return Timings(polls=((float("inf"), 0.25),), tell_every=5, confirm=0.5, no_room=2, patience=patience)
 
 
 def main() -> None:

@@ -251,6 +251,7 @@ TASK = [
     row("wait_timeout", 60, {"task.wait_timeout": 60}),
     row("image_pull_timeout", 60, {"task.image_pull_timeout": 60, DEADLINE: 660}),
     row("schedule_timeout", 60, {"task.schedule_timeout": 60}),
+    row("strategy", "replace", {"task.strategy": "replace"}),
     row("verification_enabled", False, {"task.verification.enabled": False}),
     row("verification_prompt", "2 + 2 =", {"task.verification.prompt": "2 + 2 ="}),
     row("history_max", 50, {"task.history_max": 50}),
