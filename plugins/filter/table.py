@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,10 @@ options:
     description: Characters of the longest line.
     type: int
     default: 108
+  wrap:
+    description: Let the last column go on in the next line, instead of shortening it.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -57,7 +62,7 @@ RIGID = re.compile(r"^[\d :/.-]*$")
 TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ$")
 
 
-def table(rows: Sequence[Any], columns: Mapping[str, str], width: int = 108) -> list[str]:
+def table(rows: Sequence[Any], columns: Mapping[str, str], width: int = 108, wrap: bool = False) -> list[str]:
     headings = list(columns)
     cells = [headings] + [[_text(_value(row, way)) for way in columns.values()] for row in rows]
     widths = [max(len(line[place]) for line in cells) for place in range(len(headings))]
@@ -65,8 +70,16 @@ def table(rows: Sequence[Any], columns: Mapping[str, str], width: int = 108) -> 
     soft = [place for place in range(len(headings)) if not all(RIGID.match(line[place]) for line in cells[1:])]
     while sum(widths) + len(GAP) * (len(widths) - 1) > width and any(widths[place] > NARROWEST for place in soft):
         widths[max(soft, key=lambda place: widths[place])] -= 1
+    if wrap:
+        cells = [part for line in cells for part in _wrapped(line, widths[-1])]
     lines = [[_short(text, size).ljust(size) for text, size in zip(line, widths, strict=True)] for line in cells]
     return [GAP.join(line).rstrip() for line in lines]
+
+
+def _wrapped(line: list[str], size: int) -> list[list[str]]:
+    """The line, and below it what of its last cell does not fit."""
+    first, *more = textwrap.wrap(line[-1], size, break_on_hyphens=False) or [NOTHING]
+    return [[*line[:-1], first], *([*[""] * (len(line) - 1), part] for part in more)]
 
 
 def _value(row: Any, way: str) -> Any:

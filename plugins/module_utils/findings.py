@@ -15,7 +15,7 @@ Console: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong (`level` "error") or doubtful ("warning") with a definition, found without a cluster.
+    """One thing that is wrong (`level` "error") or doubtful ("warning") with a definition, or good to know ("note").
 
     `rule` is a short stable name; `what`, `why` and `do` are a sentence each. `setting` is the engine's word for what
     has to change ("image tag", "--max-model-len"), for which a caller may know another name."""

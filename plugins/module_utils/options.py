@@ -78,3 +78,22 @@ HEALTH: dict[str, Any] = {
         "setting_names": {"type": "dict", "default": {}},
     },
 }
+
+PREFLIGHT: dict[str, Any] = {
+    "argument_spec": AUTH_ARG_SPEC
+    | {
+        "name": {"type": "str"},
+        "namespace": {"type": "str", "required": True},
+        "template": {"type": "list", "elements": "str"},
+        "definition": {"type": "list", "elements": "raw"},
+        "require": {"type": "list", "elements": "str", "choices": list(REQUIREMENTS), "default": []},
+        "strategy": {"type": "str", "choices": ["auto", "surge", "replace"], "default": "auto"},
+        "namespace_create": {"type": "bool", "default": False},
+        "capacity": {"type": "dict"},
+        "model_config": {"type": "dict", "default": {}},
+        "model_weights": {"type": "str", "default": ""},
+        "setting_names": {"type": "dict", "default": {}},
+    },
+    "mutually_exclusive": [["template", "definition"]],
+    "required_by": {"template": ["name"], "definition": ["name"]},
+}

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import sentence
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.names import identity
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Plan
@@ -88,6 +89,21 @@ def of_verification(verification: Verification) -> dict[str, Any]:
         for pod, checks in verification.pods.items()
     }
     return {"passed": verification.passed, "pods": pods}
+
+
+def of_finding(finding: Finding, setting_names: Mapping[str, str]) -> dict[str, str]:
+    """{level, rule, what, why, do}, and all three sentences as `text`; with the caller's name for the setting."""
+    name = setting_names.get(finding.setting)
+    do = f"{finding.do} ({name})" if name else finding.do
+    text = " ".join(sentence(part) for part in (f"{finding.what}: {finding.why}", do) if part)
+    return {
+        "level": finding.level,
+        "rule": finding.rule,
+        "what": finding.what,
+        "why": finding.why,
+        "do": do,
+        "text": text.removesuffix(" Nothing."),
+    }
 
 
 def _named(plan: Plan, action: Action) -> list[str]:

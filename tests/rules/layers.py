@@ -19,7 +19,7 @@ MAY_USE = {
     "module_utils.release": ("cluster", "findings", "errors", "quantity"),
     "module_utils.serving": ("cluster", "findings", "errors", "quantity"),
     # Releases and serving meet here and nowhere else.
-    "module_utils.operations": ("outcome", "release", "serving", "cluster", "findings", "errors"),
+    "module_utils.operations": ("outcome", "release", "serving", "cluster", "findings", "errors", "quantity"),
     "module_utils.outcome": ("release", "findings", "errors"),
     "module_utils.as_module": ("operations",),
     "filter": (),

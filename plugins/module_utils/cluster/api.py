@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +20,8 @@ CONFIG_MAP = Kind("v1", "ConfigMap")
 NAMESPACES = "/api/v1/namespaces"
 APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+# Objects in one answer, of lists that may be long.
+PAGE = 500
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,6 +62,17 @@ class Api:
             item.setdefault("apiVersion", kind.api_version)
             item.setdefault("kind", kind.name)
         return items
+
+    def everywhere(self, kind: Kind, fields: str = "") -> Iterator[Object]:
+        """All objects of a kind, of all namespaces or of the cluster, in pages."""
+        query: dict[str, str | int] = {"limit": PAGE} | ({"fieldSelector": fields} if fields else {})
+        path = f"{kind.base}/{PLURALS[kind.api_version, kind.name]}"
+        while True:
+            answer = self._send("GET", path, query=query, about=f"the list of all {kind}s")[0]
+            yield from answer.get("items") or []
+            query["continue"] = (answer.get("metadata") or {}).get("continue") or ""
+            if not query["continue"]:
+                return
 
     def apply(
         self, body: Object, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 # Our name in the ledger of field owners (managedFields).
 FIELD_MANAGER = "ai_aas.vllm"
 
-# (apiVersion, kind) -> plural. All of them are namespaced.
+# (apiVersion, kind) -> plural. All of them but Node are namespaced.
 PLURALS: Mapping[tuple[str, str], str] = {
     ("v1", "ConfigMap"): "configmaps",
     ("v1", "Event"): "events",
+    ("v1", "Node"): "nodes",
     ("v1", "PersistentVolumeClaim"): "persistentvolumeclaims",
     ("v1", "Pod"): "pods",
     ("v1", "Secret"): "secrets",

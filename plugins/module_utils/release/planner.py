@@ -122,6 +122,8 @@ class Planner:
             warnings = self.api.try_pod({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
             return Admission(warnings=warnings)
         except (Forbidden, ApiError) as error:
+            if isinstance(error, NotFound) and error.namespace_missing:
+                raise
             quota = re.search(r"exceeded quota: .*", error.why)
             if quota or "cannot create resource" in error.why or error.status not in (403, 422):
                 return Admission(over_quota=quota[0] if quota else "")

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Strategy
-from ansible_collections.ai_aas.vllm.plugins.module_utils.quantity import amount
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, gate, names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.nodes import requests
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import owned_fields
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation
 
@@ -124,32 +123,6 @@ def takes_place(seen: Observation) -> bool:
     that one may."""
     fresh = seen.new_pods[0]["spec"] if seen.new_pods else seen.deployment["spec"]["template"]["spec"]
     return any(_takes_place(fresh, old["spec"]) for old in seen.old_pods)
-
-
-def requests(pod: Object) -> dict[str, Decimal]:
-    """What a pod spec asks a node for: the sum of its containers (and of init containers that keep running), or its
-    largest init container, and its overhead. "pods" counts itself."""
-    total: dict[str, Decimal] = {}
-    for container in [*(pod.get("containers") or []), *filter(_keeps_running, pod.get("initContainers") or [])]:
-        for resource, value in _asked(container).items():
-            total[resource] = total.get(resource, Decimal()) + value
-    for container in pod.get("initContainers") or []:
-        if not _keeps_running(container):
-            for resource, value in _asked(container).items():
-                total[resource] = max(total.get(resource, Decimal()), value)
-    for resource, value in (pod.get("overhead") or {}).items():
-        total[resource] = total.get(resource, Decimal()) + amount(value)
-    return {resource: value for resource, value in total.items() if value} | {"pods": Decimal(1)}
-
-
-def _asked(container: Object) -> dict[str, Decimal]:
-    resources = container.get("resources") or {}
-    asked = (resources.get("limits") or {}) | (resources.get("requests") or {})
-    return {resource: amount(value) for resource, value in asked.items()}
-
-
-def _keeps_running(container: Object) -> bool:
-    return container.get("restartPolicy") == "Always"
 
 
 def _no_room(pod: Object) -> str:

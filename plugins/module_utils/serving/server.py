@@ -29,8 +29,7 @@ class Server:
 
 def server_of(template: Object) -> Server | None:
     """The vLLM server of a pod template; None if it has none."""
-    containers = template["spec"].get("containers") or []
-    container = next((part for part in containers if part["name"] == CONTAINER), None)
+    container = container_of(template)
     if container is None:
         return None
     argv = [str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
@@ -45,6 +44,11 @@ def server_of(template: Object) -> Server | None:
         port=int(next(iter(values(argv, "--port")), DEFAULT_PORT)),
         api_key_secret=_api_key_secret(container),
     )
+
+
+def container_of(template: Object) -> Object | None:
+    containers = template["spec"].get("containers") or []
+    return next((part for part in containers if part["name"] == CONTAINER), None)
 
 
 def values(argv: list[str], flag: str) -> list[str]:

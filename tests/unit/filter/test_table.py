@@ -70,3 +70,13 @@ def test_without_rows_there_are_headings() -> None:
 
 def test_ansible_finds_it() -> None:
     assert FilterModule().filters() == {"table": table}
+
+
+def test_the_last_column_may_go_on_in_the_next_line() -> None:
+    rows = [{"name": "a", "text": "one two three four five"}, {"name": "b", "text": "six"}]
+    assert table(rows, {"NAME": "name", "TEXT": "text"}, width=19, wrap=True) == [
+        "NAME  TEXT",
+        "a     one two three",
+        "      four five",
+        "b     six",
+    ]

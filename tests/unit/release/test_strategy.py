@@ -57,7 +57,7 @@ def live(
         pytest.param(
             "auto", live("new", REPLACE), "", ("replace", ""), id="the same template: it stays as it was left"
         ),
-        pytest.param("surge", live("new", REPLACE), "", ("replace", ""), id="so it does whatever is asked for"),
+        pytest.param("surge", live("new", REPLACE), "", ("replace", ""), id="the same, whatever is asked for"),
         pytest.param("auto", live("old", REPLACE), "", ("surge", ""), id="the next rollout begins anew"),
         pytest.param(
             "auto",
@@ -127,8 +127,13 @@ def test_a_deployment_may_say_so_itself_but_not_two() -> None:
 
 @pytest.mark.parametrize(
     ("modes", "expected"),
-    [(["ReadWriteOnce"], True), (["ReadWriteOncePod"], True), (["ReadWriteMany"], False), ([], False)]
-    + [(["ReadWriteOnce", "ReadOnlyMany"], False)],
+    [
+        (["ReadWriteOnce"], True),
+        (["ReadWriteOncePod"], True),
+        (["ReadWriteMany"], False),
+        (["ReadWriteOnce", "ReadOnlyMany"], False),
+        ([], False),
+    ],
 )
 def test_volumes_of_one_node(modes: list[str], expected: bool) -> None:
     assert single({"spec": {"accessModes": modes}}) is expected

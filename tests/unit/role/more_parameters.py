@@ -257,6 +257,8 @@ TASK = [
     row("history_max", 50, {"task.history_max": 50}),
     row("on_failure", "hold", {"task.on_failure": "hold"}),
     row("revision", 3, {}),  # only a rollback looks at it
+    row("model_config", {"hidden_size": 4096}, {}),  # only a preflight looks at these
+    row("model_weights", "13Gi", {}),
     row("adopt", True, {"task.adopt": True}),
     row("force_conflicts", True, {"task.force_conflicts": True}),
     row("lock_wait", 60, {"task.lock_wait": 60}),
