@@ -16,7 +16,7 @@ GRACE = 2
 class Server:
     """`greeting` is what its ConfigMap holds; `parts` the objects besides Service and Deployment: `config`, `policy`,
     `budget`, `account`, `role`, `binding`, `data`
-    (a volume claim)."""
+    (a volume claim). `devices`: resource -> how many each pod holds."""
 
     replicas: int | None = 2
     tag: str = "v0.33.0"
@@ -29,6 +29,7 @@ class Server:
     labels: Mapping[str, str] = field(default_factory=dict)
     template: Mapping[str, Any] = field(default_factory=dict)
     budget: int = 60
+    devices: Mapping[str, int] = field(default_factory=dict)
 
     def objects(self) -> list[Object]:
         made = {
@@ -71,7 +72,7 @@ class Server:
 
     def _deployment(self) -> Object:
         look = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 5}
-        memory = {"memory": "64Mi"}
+        memory, devices = {"memory": "64Mi"}, {name: str(count) for name, count in self.devices.items()}
         env = {"STAND_IN_LOAD_SECONDS": str(self.load)} | dict(self.env)
         container = {
             "name": "vllm",
@@ -80,7 +81,7 @@ class Server:
             "args": ["/models/m", "--served-model-name", self.served, "--port", "8000", *self.arguments],
             "ports": [{"name": "http", "containerPort": 8000}],
             "env": [{"name": name, "value": value} for name, value in env.items()],
-            "resources": {"requests": {"cpu": "5m"} | memory, "limits": {"memory": "128Mi"}},
+            "resources": {"requests": {"cpu": "5m"} | memory, "limits": {"memory": "128Mi"} | devices},
             "startupProbe": look | {"failureThreshold": self.budget},
             "readinessProbe": look,
         }

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices that are scarce, without taking any from other tests: a resource of one's own on the node that runs pods, and
+nodes of one's own that run none."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.ai_aas.vllm.tests.cluster.settings import NODE
+from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Object
+
+MERGE = "application/merge-patch+json"
+PRESENT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+
+
+@contextlib.contextmanager
+def devices(cluster: Cluster, count: int) -> Iterator[str]:
+    """The name of a resource of which the node has so many."""
+    name = f"example.com/gpu-{secrets.token_hex(4)}"
+    _set(cluster, {name: str(count)})
+    try:
+        yield name
+    finally:
+        _set(cluster, {name: None})
+
+
+def _set(cluster: Cluster, amount: Mapping[str, str | None]) -> None:
+    change = {"status": {"capacity": amount, "allocatable": amount}}
+    assert cluster.ask("PATCH", f"/api/v1/nodes/{NODE}/status", change, content_type=MERGE)
+
+
+@contextlib.contextmanager
+def node(
+    cluster: Cluster,
+    name: str,
+    amounts: Mapping[str, str],
+    *,
+    labels: Mapping[str, str] | None = None,
+    taints: tuple[Mapping[str, str], ...] = (),
+    cordoned: bool = False,
+) -> Iterator[str]:
+    """A node without a kubelet: the scheduler knows it, and nothing runs there. `name` gets a part of its own."""
+    name = f"{name}-{secrets.token_hex(3)}"
+    room = {"cpu": "16", "memory": "64Gi", "pods": "20"} | dict(amounts)
+    body: dict[str, Any] = {
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name} | dict(labels or {})},
+        "spec": {"taints": list(taints), "unschedulable": cordoned},
+    }
+    cluster.ask("POST", "/api/v1/nodes", body)
+    try:
+        ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "as a test says"}
+        status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
+        assert cluster.ask("PATCH", f"/api/v1/nodes/{name}/status", status, content_type=MERGE)
+        yield name
+    finally:
+        cluster.ask("DELETE", f"/api/v1/nodes/{name}")
+
+
+def tainted(value: str) -> Object:
+    """A taint that keeps other tests' pods away: they tolerate the one of GPU nodes."""
+    return {"key": "example.com/test", "value": value, "effect": "NoSchedule"}
