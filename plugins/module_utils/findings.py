@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 # A Kubernetes object as JSON has it.
@@ -74,32 +74,78 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One answer of one pod. `seconds` is how long the answer took."""
+    """One question and what came of it. `seconds` is how long the answer took.
+
+    `passed` is None where it could not be asked, and `detail` says why: that proves nothing, and fails nothing."""
 
     name: str
-    passed: bool
+    passed: bool | None
     detail: str
     seconds: float = 0.0
+
+    @property
+    def failed(self) -> bool:
+        return self.passed is False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a server's answers tell besides right and wrong; times in seconds, None where nothing was measured.
+    `probes`: completions that were sent to measure, `errors` of which got no right answer."""
+
+    version: str = ""
+    first_token: float | None = None
+    inference: float | None = None
+    probes: int = 0
+    errors: int = 0
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What one server answered, in the order in which it was asked."""
+
+    checks: tuple[Check, ...]
+    measured: Measured = Measured()
+
+    def with_check(self, check: Check) -> Answers:
+        return replace(self, checks=(*self.checks, check))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What the pods of one revision answered: pod name -> checks, in the order they were made."""
+    """What the pods of one revision answered, by their names."""
 
-    pods: dict[str, tuple[Check, ...]] = field(default_factory=dict)
+    pods: dict[str, Answers] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """True only if at least one pod was asked and every answer was right: nobody asked proves nothing."""
-        return bool(self.pods) and all(check.passed for checks in self.pods.values() for check in checks)
+        """True only if at least one pod was asked and no answer was wrong: nobody asked proves nothing."""
+        return bool(self.pods) and self.first_failure is None
 
     @property
     def first_failure(self) -> tuple[str, Check] | None:
-        for pod, checks in self.pods.items():
-            for check in checks:
-                if not check.passed:
+        for pod, answers in self.pods.items():
+            for check in answers.checks:
+                if check.failed:
                     return pod, check
         return None
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What is worth remembering: of several pods the slowest, and the sum of what was counted."""
+        measured = [answers.measured for answers in self.pods.values()]
+        versions = sorted({each.version for each in measured if each.version})
+        probes = sum(each.probes for each in measured)
+        found = {
+            "vllm_versions": versions or None,
+            "first_token_seconds": _slowest(each.first_token for each in measured),
+            "inference_seconds": _slowest(each.inference for each in measured),
+            "probes": probes or None,
+            "errors": sum(each.errors for each in measured) if probes else None,
+            "p95_seconds": _slowest(each.p95 for each in measured),
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +176,7 @@ class Strategy:
             "max_unavailable": rolling.get("maxUnavailable"),
             "reason": self.reason,
         }
+
+
+def _slowest(seconds: Iterable[float | None]) -> float | None:
+    return max((each for each in seconds if each is not None), default=None)

@@ -14,7 +14,11 @@ _QUESTIONS: dict[str, Any] = {
     "default": {},
     "options": {
         "prompt": {"type": "str", "default": "Hello"},
+        "first_token_timeout": {"type": "int", "default": 30},
         "request_timeout": {"type": "int", "default": 60},
+        "soak_seconds": {"type": "int", "default": 0},
+        "p95_seconds": {"type": "float"},
+        "error_ratio": {"type": "float"},
     },
     "apply_defaults": True,
 }
@@ -72,11 +76,18 @@ INFO: dict[str, Any] = {
 HEALTH: dict[str, Any] = {
     "argument_spec": AUTH_ARG_SPEC
     | {
-        "name": {"type": "str", "required": True},
-        "namespace": {"type": "str", "required": True},
+        "name": {"type": "str"},
+        "namespace": {"type": "str"},
+        "url": {"type": "str"},
+        "served_names": {"type": "list", "elements": "str"},
+        "server_api_key": {"type": "str", "no_log": True},
         "verification": _QUESTIONS,
         "setting_names": {"type": "dict", "default": {}},
     },
+    "mutually_exclusive": [["url", "name"], ["url", "namespace"]],
+    "required_one_of": [["url", "name"]],
+    "required_together": [["name", "namespace"]],
+    "required_by": {"served_names": ["url"], "server_api_key": ["url"]},
 }
 
 PREFLIGHT: dict[str, Any] = {

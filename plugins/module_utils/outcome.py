@@ -80,15 +80,15 @@ def of_removal(name: str, namespace: str, removed: Removed) -> dict[str, Any]:
 
 
 def of_verification(verification: Verification) -> dict[str, Any]:
-    """{pod: [{check, passed, detail, seconds}]}, and whether all of it is right."""
+    """{pod: [{check, passed, detail, seconds}]}, whether all of it is right, and what it tells besides."""
     pods = {
         pod: [
             {"check": check.name, "passed": check.passed, "detail": check.detail, "seconds": check.seconds}
-            for check in checks
+            for check in answers.checks
         ]
-        for pod, checks in verification.pods.items()
+        for pod, answers in verification.pods.items()
     }
-    return {"passed": verification.passed, "pods": pods}
+    return {"passed": verification.passed, "pods": pods, "evidence": verification.evidence}
 
 
 def of_finding(finding: Finding, setting_names: Mapping[str, str]) -> dict[str, str]:

@@ -129,7 +129,8 @@ class InProcessAction(RenderingAction):
     def _tell(self, params: dict[str, Any], line: str) -> None:
         # stderr: on stdout it would break callbacks that print JSON, and hang the play behind a pipe that was closed.
         if not self._task.no_log:
-            display.display(f"[{params.get('name') or params['namespace']}] {line}", stderr=True)
+            about = params.get("name") or params.get("namespace") or params["url"]
+            display.display(f"[{about}] {line}", stderr=True)
 
     def _warn(self, say: Any, text: str) -> None:
         if not self._task.no_log:

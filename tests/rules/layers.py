@@ -49,8 +49,12 @@ IMPURE = (
     "module_utils.release.lock",
     "module_utils.release.placement",
     "module_utils.release.planner",
+    "module_utils.release.proof",
     "module_utils.release.removal",
+    "module_utils.release.services",
     "module_utils.release.store",
+    "module_utils.serving.address",
+    "module_utils.serving.examination",
     "module_utils.serving.probe",
 )
 PURE_PYTHON = (

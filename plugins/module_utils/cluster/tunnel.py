@@ -67,6 +67,9 @@ class Tunnel(io.RawIOBase):
         self._greeted: set[int] = set()
         self._pending = b""
 
+    def settimeout(self, seconds: float, /) -> None:
+        self._socket.settimeout(seconds)
+
     def readable(self) -> bool:
         return True
 

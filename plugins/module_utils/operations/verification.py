@@ -12,31 +12,50 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.tunnel import open_tunnel
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check, Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Check, Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Verify
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import health
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.examination import Terms, examine
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Limits
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server, server_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.soak import Bounds
 
 SECRET = Kind("v1", "Secret")
 
 
-def verifier(api: Api, verification: Mapping[str, Any]) -> Verify:
-    timeout, prompt = float(verification["request_timeout"]), verification["prompt"]
+def terms_of(verification: Mapping[str, Any]) -> Terms:
+    """The option `verification` of every module."""
+    return Terms(
+        prompt=verification["prompt"],
+        limits=Limits(
+            first=float(verification["first_token_timeout"]),
+            total=float(verification["request_timeout"]),
+        ),
+        bounds=Bounds(
+            seconds=float(verification["soak_seconds"]),
+            p95=verification["p95_seconds"],
+            error_ratio=verification["error_ratio"],
+        ),
+    )
 
-    def verify(deployment: Object, pod: Object) -> tuple[Check, ...]:
+
+def verifier(api: Api, verification: Mapping[str, Any]) -> Verify:
+    """Asks one pod of a Deployment. Raises what a missing port-forward or API key raises."""
+    terms = terms_of(verification)
+
+    def verify(deployment: Object, pod: Object) -> Answers:
         server = server_of(deployment["spec"]["template"])
         if server is None:
-            return (Check(name="server", passed=False, detail="the pod template has no container named vllm"),)
-        key, name, port = _api_key(api, server), pod["metadata"]["name"], server.port
-        checks: list[Check] = []
-        line = Conversation(lambda: open_tunnel(api.connection, api.namespace, name, port, timeout))
+            return Answers(
+                checks=(Check(name="server", passed=False, detail="the pod template has no container named vllm"),)
+            )
+        name, port = pod["metadata"]["name"], server.port
+        line = Conversation(
+            lambda: open_tunnel(api.connection, api.namespace, name, port, terms.limits.total),
+            api_key=_api_key(api, server),
+        )
         with contextlib.closing(line):
-            for question in health.questions(server, prompt):
-                checks.append(health.judged(question, line.ask(question.request, key)))
-                if not checks[-1].passed:
-                    break
-        return tuple(checks)
+            return examine(line, server, terms)
 
     return verify
 

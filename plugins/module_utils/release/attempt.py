@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, Lost, Refused
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Check, Object, Subject, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object, Subject, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier, as_it_is
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.clock import now
@@ -30,20 +30,19 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Le
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.placement import Placement
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, Step, inventory, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.proof import Group, Proof
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation, duration
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.strategy import REPLACE, with_strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
 
 class Attempt:
-    """`timings` fills with the seconds of each phase, `verification` with what pods answered, `warnings` with the
-    rest."""
+    """`timings` fills with the seconds of each phase, `proof` with what pods answered, `warnings` with the rest."""
 
     def __init__(self, api: Api, lease: Lease, planner: Planner, placement: Placement, wishes: Wishes) -> None:
         self.api, self.lease, self.planner, self.placement, self.wishes = api, lease, planner, placement, wishes
         self.timings: dict[str, float] = {}
-        self.answers: dict[str, tuple[Check, ...]] = {}
-        self.images: set[str] = set()
+        self.proof = Proof(api, lease, wishes)
         self.warnings: list[str] = []
         self._moment = time.monotonic()
 
@@ -69,12 +68,12 @@ class Attempt:
         except (ApiError, Refused, InvalidInput) as error:
             raise Bad("contract", Cause(id="not_applied", sentence=str(error))) from error
         self.lap("apply")
-        verification = self._roll_out(applier, plan, applied, operation.revision)
+        self._roll_out(applier, plan, applied, operation.revision)
         self.lap("rollout")
         items = inventory(plan.steps, applied, known, operation.revision)
-        evidence = {"images": sorted(self.images)} if self.images else None
+        verified, evidence = self.verification.passed, self.proof.evidence or None
         head = history.with_strategy(self.lease.head or head, operation.revision, self.placement.strategy)
-        head = history.committed(head, operation, items, verified=verification.passed, evidence=evidence, now=now())
+        head = history.committed(head, operation, items, verified=verified, evidence=evidence, now=now())
         self.lease.save(head)
         return head
 
@@ -94,7 +93,7 @@ class Attempt:
 
     @property
     def verification(self) -> Verification:
-        return Verification(pods=self.answers)
+        return self.proof.verification
 
     def lap(self, phase: str) -> None:
         """The seconds since the last lap were spent in `phase`."""
@@ -102,10 +101,10 @@ class Attempt:
         self.timings[phase] = round(self.timings.get(phase, 0) + moment - self._moment, 3)
         self._moment = moment
 
-    def _roll_out(self, applier: Applier, plan: Plan, applied: dict[Key, Object], revision: int) -> Verification:
-        """Follows every Deployment of the set; what the pods that serve in the end have answered. `applied` gets the
-        Deployments as they are once their gate is open."""
-        serving: set[str] = set()
+    def _roll_out(self, applier: Applier, plan: Plan, applied: dict[Key, Object], revision: int) -> None:
+        """Follows every Deployment of the set, and proves that it serves. `applied` gets the Deployments as they are
+        once their gate is open."""
+        serving: list[Group] = []
         for step in plan.steps:
             deployment = applied.get(step.key)
             if deployment is None or step.key[1] != "Deployment":
@@ -113,16 +112,16 @@ class Attempt:
             body = step.body
             closed, gives_way = gate.holds(deployment, body), self.placement.may_give_way(step.key)
             hooks = Hooks(
-                ask=partial(self._ask, body, revision),
+                ask=partial(self.proof.ask, body, revision),
+                compare=self.proof.compare,
                 open_gate=partial(self._open, applier, applied, body, revision) if closed else None,
                 give_way=partial(self._give_way, applier, applied, body, revision) if gives_way else None,
                 pause=self.lease.pause,
                 tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
             )
             ready = Follower(self.api, deployment, self.wishes, hooks).run()
-            serving |= {pod["metadata"]["name"] for pod in ready.pods}
-        self.answers = {pod: checks for pod, checks in self.answers.items() if pod in serving}
-        return self.verification
+            serving.append(Group(selector=label_selector(body), pods=ready.pods))
+        self.proof.reach(revision, serving)
 
     def _gated(self, step: Step) -> bool:
         if self.wishes.verify is None:
@@ -160,23 +159,6 @@ class Attempt:
         shape = gate.closed if gate.holds(seen.deployment, body) else as_it_is
         written = applied[step.key] = applier.apply_one(step, shape)
         return written
-
-    def _ask(self, deployment: Object, revision: int, pods: list[Object]) -> None:
-        """Raises Bad when one of the pods does not serve."""
-        self.images |= {status["imageID"] for pod in pods for status in pod["status"]["containerStatuses"]}
-        verify = self.wishes.verify
-        if verify is None:
-            return
-        names = [pod["metadata"]["name"] for pod in pods]
-        self.wishes.console(f"revision {revision}: asking {', '.join(names)}")
-        answers = in_parallel(lambda pod: verify(deployment, pod), pods, self.lease.tick)
-        self.answers |= dict(zip(names, answers, strict=True))
-        wrong = Verification(pods=dict(zip(names, answers, strict=True))).first_failure
-        if wrong:
-            pod, check = wrong
-            sentence = f"{pod} does not serve: {check.detail}"
-            cause = Cause(id=f"{check.name}_failed", sentence=sentence, cure="Read its log", object=f"Pod/{pod}")
-            raise Bad("verification", cause)
 
     def _row(self, head: record.Head, operation: record.Operation, definition: Definition) -> record.Row:
         deployments = (body for body in definition.objects if body["kind"] == "Deployment")

@@ -15,6 +15,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.autopsy import Autopsies
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.steadiness import life
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
 DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "ReplicaSet"), Kind("v1", "Pod")
@@ -22,11 +23,13 @@ DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """`ask`: new ready pods, each once; raises Bad when one does not serve. `open_gate`: after the first have answered,
-    where the gate is closed; returns the Deployment as written. `give_way`: where a further pod finds no room, and why;
-    lets an old pod go first and returns the Deployment as written, or None. `pause` sleeps and beats."""
+    """`ask`: new ready pods, each once in its life; raises Bad when one does not serve. `compare`: the same pods and
+    all pods after that; raises Bad when one is not the same any more. `open_gate`: after the first have answered, where
+    the gate is closed; returns the Deployment as written. `give_way`: where a further pod finds no room, and why; lets
+    an old pod go first and returns the Deployment as written, or None. `pause` sleeps and beats."""
 
     ask: Callable[[list[Object]], None]
+    compare: Callable[[list[Object], tuple[Object, ...]], None]
     open_gate: Callable[[Object], Object] | None
     give_way: Callable[[rollout.Observation, str], Object | None] | None
     pause: Callable[[float], None]
@@ -47,7 +50,7 @@ class Follower:
         self.replica_set: Object | None = None
         self.deaths: doom.Deaths = {}
         self.autopsies = Autopsies(api, wishes.explain)
-        self.asked: set[str] = set()
+        self.asked: set[tuple[str, int]] = set()
         self.start = self.progress = time.monotonic()
         self.told, self.told_at, self.suspicion = "", self.start, (0.0, "")
 
@@ -58,8 +61,7 @@ class Follower:
         """
         while True:
             try:
-                seen = self._look()
-                self._ask(seen)
+                seen = self._asked(self._look())
                 self._make_room(seen)
                 answer = rollout.judge(seen, self.generation)
                 if isinstance(answer, rollout.Ready) and self.open_gate is None:
@@ -90,20 +92,25 @@ class Follower:
             now=datetime.now(UTC),
         )
         # A server that has served may die of what no new start would meet again.
-        self.autopsies.look(pod for pod in seen.new_pods if pod["metadata"]["uid"] not in self.asked)
+        served = {uid for uid, _restarts in self.asked}
+        self.autopsies.look(pod for pod in seen.new_pods if pod["metadata"]["uid"] not in served)
         return seen
 
-    def _ask(self, seen: rollout.Observation) -> None:
-        """Whoever became ready is asked, before the controller's count of him is trusted."""
-        fresh = [pod for pod in seen.new_pods if rollout.is_ready(pod) and pod["metadata"]["uid"] not in self.asked]
+    def _asked(self, seen: rollout.Observation) -> rollout.Observation:
+        """What is to be seen once whoever became ready was asked, before the controller's count of him is trusted. A
+        pod whose containers were started again since is asked again."""
+        fresh = [pod for pod in seen.new_pods if rollout.is_ready(pod) and life(pod) not in self.asked]
         if not fresh:
-            return
+            return seen
         self.hooks.ask(fresh)
-        self.asked |= {pod["metadata"]["uid"] for pod in fresh}
+        seen = self._look()  # to ask takes a while, in which much may happen
+        self.hooks.compare(fresh, seen.pods)
+        self.asked |= {life(pod) for pod in fresh}
         self.progress = time.monotonic()
-        if self.open_gate:
+        if self.open_gate and any(life(pod) in self.asked for pod in seen.new_pods):
             self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
             self.open_gate = None
+        return seen
 
     def _make_room(self, seen: rollout.Observation) -> None:
         """Where a further pod has found no room for a while, an old one goes first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import (
-    Check,
+    Answers,
     Console,
     Explain,
     Object,
@@ -18,7 +18,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import (
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Plan
 
 # Asks one ready pod of a Deployment whether it serves.
-Verify: TypeAlias = Callable[[Object, Object], tuple[Check, ...]]
+Verify: TypeAlias = Callable[[Object, Object], Answers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,14 @@ class Patience:
 class Timings:
     """Seconds. `polls`: (until so long into the rollout, look every so often); the last pause holds for ever.
     `confirm`: how long a finding that may be a hiccup has to stand. `no_room`: how long a further pod waits for room
-    before an old one goes first."""
+    before an old one goes first. `settle`: how long a Service may take to find its pods."""
 
     polls: tuple[tuple[float, float], ...] = ((30, 1), (120, 2), (600, 5), (float("inf"), 10))
     tell_every: float = 15
     confirm: float = 2
     absent: float = 30
     no_room: float = 20
+    settle: float = 10
     patience: Patience = field(default_factory=Patience)
 
     def pause(self, elapsed: float) -> float:

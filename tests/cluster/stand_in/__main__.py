@@ -60,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _listen(server: Server, host: str, port: int) -> None:
-    log.info(log.API_SERVER, "entry.py:136", "Supported tasks: ['generate']")
+    log.info(log.API_SERVER, "entry.py:136", f"Supported tasks: {server.tasks}")
     log.info(log.API_SERVER, "entry.py:140", f"Starting vLLM server on http://{host}:{port}")
     log.info(log.API_SERVER, "launcher.py:186", "Available routes are:")
     for route, methods in ROUTES.items():
+        if route in server.missing:
+            continue
         log.info(log.API_SERVER, "launcher.py:195", f"Route: {route}, Methods: {', '.join(methods)}")
     log.line(f"INFO:     Started server process [{os.getpid()}]")
     log.line("INFO:     Waiting for application startup.")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from . import pooling
 from .engine import ENGINE_DEAD, Engine, EngineDead, Request
 from .metrics import number_of
 
@@ -136,6 +137,23 @@ class Api:
             include_usage=bool(options.get("include_usage")),
             tokens=self._accepted(self.engine.generate(request)),
         )
+
+    def pool(self, route: str, body: Body, client_gone: Callable[[], bool]) -> Body:
+        """Raises Refused, as `complete` does."""
+        self._refuse_model(body.get("model"))
+        if "input" not in body:
+            raise Refused(
+                400, "[{'type': 'missing', 'loc': ('body', 'input'), 'msg': 'Field required'}]", "Bad Request"
+            )
+        if self.engine.fails_now():
+            raise Refused(500, "Internal server error", "InternalServerError")
+        prompt = _count(body["input"])
+        request = Request(prompt_tokens=prompt, max_tokens=0, streaming=False, client_gone=client_gone)
+        try:
+            list(self._accepted(self.engine.pool(request)))
+        except EngineDead:
+            raise Refused(500, ENGINE_DEAD, "InternalServerError") from None
+        return pooling.answer(route, body.get("model") or self.names[0], prompt)
 
     def _accepted(self, tokens: Iterator[str]) -> Iterator[str]:
         if self.engine.dead:

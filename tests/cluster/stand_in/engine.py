@@ -87,6 +87,22 @@ class Engine:
             self._count(request, -1)
             self._metrics.finished(reason, request.prompt_tokens, count, request.max_tokens, begun, first)
 
+    def pool(self, request: Request) -> Iterator[str]:
+        """Yields nothing, when the prompt has gone through the model. Raises as `generate` does."""
+        begun = time.monotonic()
+        reason = "abort"
+        self._count(request, +1)
+        try:
+            self._wait(self.faults.token_seconds + self.faults.first_token_seconds, request)
+            reason = "stop"
+            yield from ()
+        except EngineDead:
+            reason = "error"
+            raise
+        finally:
+            self._count(request, -1)
+            self._metrics.finished(reason, request.prompt_tokens, 0, 0, begun, time.monotonic())
+
     def _wait(self, seconds: float, request: Request) -> None:
         until = time.monotonic() + seconds
         while True:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from . import log
+from . import log, pooling
 from .api import Api, Body, Completion, Refused
 from .engine import ClientGone, Engine
 from .metrics import Metrics, number_of
@@ -33,6 +33,8 @@ ROUTES = {
     "/v1/completions": ("POST",),
     "/v1/chat/completions": ("POST",),
     "/invocations": ("POST",),
+    "/v1/embeddings": ("POST",),
+    "/pooling": ("POST",),
 }
 
 
@@ -49,6 +51,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.engine = engine
         self.metrics = metrics
         self.keys = set(keys)
+        self.missing = pooling.missing(options)
         self.root_path = (options.root_path or "").rstrip("/")
         self.silent = set((getattr(options, "disable_access_log_for_endpoints", None) or "").split(","))
         self.access_log = not getattr(options, "disable_uvicorn_access_log", False)
@@ -61,6 +64,10 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def server_bind(self) -> None:
         # HTTPServer would look its own name up in DNS here.
         socketserver.TCPServer.server_bind(self)
+
+    @property
+    def tasks(self) -> list[str]:
+        return ["generate"] if "/pooling" in self.missing else ["embed"]
 
     def close_listener(self) -> None:
         """From here on a connection is refused; those that are open go on."""
@@ -117,6 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, method: str, route: str, body: bytes) -> None:
         if self.server.guarded(route) and not self._has_key():
             self._json(401, {"error": "Unauthorized"})
+        elif route in self.server.missing:
+            self._json(*pooling.refusal(self.server.api.version, self.server.missing[route]))
         elif route not in ROUTES:
             self._json(404, {"detail": "Not Found"})
         elif method not in ROUTES[route]:
@@ -144,6 +153,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self._json(200, api.models())
             case "/tokenize":
                 self._json(200, api.tokenize(_parsed(body)))
+            case "/v1/embeddings" | "/pooling":
+                self._json(200, api.pool(route, _parsed(body), self._client_gone))
             case _:
                 document = _parsed(body)
                 chat = route == "/v1/chat/completions" or "messages" in document

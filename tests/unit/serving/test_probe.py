@@ -4,38 +4,40 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Request
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import ask
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.address import SocketStream
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Limits, Request
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation, Stream
 
 HEALTH = Request(method="GET", path="/health")
 COMPLETION = Request(method="POST", path="/v1/completions", body={"prompt": "Grüße", "max_tokens": 1})
+STREAMED = Request(method="POST", path="/v1/completions", body={"stream": True}, stream=True)
+PATIENT, SHORT = Limits(first=5, total=5), Limits(first=0.1, total=0.3)
 
 
 class Peer:
     """The other end of a socket pair: reads one request, then sends `pieces` and, unless it `hangs`, closes."""
 
-    def __init__(self, *pieces: bytes, hangs: bool = False) -> None:
-        self.pieces, self.hangs, self.heard = pieces, hangs, b""
+    def __init__(self, *pieces: bytes, hangs: bool = False, pause: float = 0) -> None:
+        self.pieces, self.hangs, self.pause, self.heard = pieces, hangs, pause, b""
         self.ours, self.theirs = socket.socketpair()
-        self.ours.settimeout(0.2)
         self.theirs.settimeout(5)
         self._thread = threading.Thread(target=self._talk)
 
-    def stream(self) -> io.RawIOBase:
+    def stream(self) -> Stream:
         self._thread.start()
-        return socket.SocketIO(self.ours, "rwb")
+        return SocketStream(self.ours)
 
-    def answer(self, request: Request = HEALTH, api_key: str = "") -> Answer:
+    def answer(self, request: Request = HEALTH, limits: Limits = PATIENT, **more: str) -> Answer:
         try:
-            return ask(self.stream, request, api_key)
+            return Conversation(self.stream, **more).ask(request, limits, last=True)
         finally:
             self.ours.close()
             self._thread.join()
@@ -46,6 +48,7 @@ class Peer:
             self.heard = self._request()
             for piece in self.pieces:
                 self.theirs.sendall(piece)
+                time.sleep(self.pause)
         if self.hangs:
             self.theirs.recv(1)  # until the other side gives up
         else:
@@ -116,16 +119,90 @@ def test_no_answer(pieces: list[bytes], error: str) -> None:
     "pieces", [[], [b"HTTP/1.1 200"], [message("200 OK", JSON)[:-3]]], ids=["silent", "in the head", "in the body"]
 )
 def test_a_server_that_hangs(pieces: list[bytes]) -> None:
-    answer = Peer(*pieces, hangs=True).answer()
+    answer = Peer(*pieces, hangs=True).answer(limits=SHORT)
     assert (answer.status, answer.error) == (0, "no answer within 0 s")
-    assert 0.2 <= answer.seconds < 5
+    assert 0.3 <= answer.seconds < 5
 
 
-def refused() -> io.RawIOBase:
+def event(value: Any) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def streamed(*parts: bytes) -> list[bytes]:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+    return [head, *(b"%x\r\n%s\r\n" % (len(part), part) for part in parts), b"0\r\n\r\n"]
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "values"),
+    [
+        pytest.param(streamed(event(1), event({"a": "Grüße"}), DONE), [1, {"a": "Grüße"}], id="values"),
+        pytest.param(streamed(b": comment\n\n", event(1)[:4], event(1)[4:] + event(2) + DONE), [1, 2], id="in pieces"),
+        pytest.param(streamed(event(1), b"data: {broken\n\n"), [1, "{broken"], id="no JSON"),
+        pytest.param(streamed(DONE), [], id="none"),
+        pytest.param(streamed(event(1), event(2))[:2], [1], id="cut short"),
+    ],
+)
+def test_a_stream(pieces: list[bytes], values: list[Any]) -> None:
+    answer = Peer(*pieces).answer(STREAMED)
+    assert (answer.status, answer.body, answer.error) == (200, values, "")
+    assert answer.events == values
+    assert (answer.first is None) is (not values)
+
+
+def test_a_stream_that_is_refused_has_a_body_of_its_own() -> None:
+    answer = Peer(message("400 Bad Request", JSON)).answer(STREAMED)
+    assert (answer.status, answer.body, answer.first, answer.events) == (400, VALUE, None, [])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "first", "error"),
+    [
+        pytest.param([], False, "no first token within 0 s", id="silent"),
+        pytest.param(streamed()[:1], False, "no first token within 0 s", id="no event"),
+        pytest.param(streamed(event(1))[:-1], True, "not finished within 0 s", id="no end"),
+    ],
+)
+def test_a_stream_that_hangs(pieces: list[bytes], first: bool, error: str) -> None:
+    answer = Peer(*pieces, hangs=True).answer(STREAMED, limits=SHORT)
+    assert (answer.status, answer.error, answer.first is not None) == (0, error, first)
+    # The first token has a time of its own, which is over sooner.
+    assert (answer.seconds < 0.3) is not first
+
+
+def test_a_stream_that_never_ends_is_bounded_all_the_same() -> None:
+    """Every byte comes in time, and the answer never does."""
+    peer = Peer(*streamed()[:1], *[b"1\r\n:\r\n"] * 200, hangs=True, pause=0.01)
+    answer = peer.answer(STREAMED, limits=Limits(first=0.2, total=0.2))
+    assert (answer.status, answer.error) == (0, "no first token within 0 s")
+    assert answer.seconds < 1
+
+
+def test_several_requests_over_one_stream() -> None:
+    opened: list[Stream] = []
+    peer = Peer(message("200 OK", JSON), hangs=True)
+
+    def stream() -> Stream:
+        opened.append(peer.stream())
+        return opened[-1]
+
+    line = Conversation(stream)
+    assert line.ask(HEALTH, PATIENT).status == 200
+    assert b"Connection: keep-alive" in peer.heard
+    assert line.ask(HEALTH, SHORT).error == "no answer within 0 s", "the peer answers but once"
+    assert len(opened) == 1
+    line.close()
+    peer.theirs.close()
+
+
+def refused() -> Stream:
     raise ConnectionRefusedError("dial tcp4 127.0.0.1:8000: connect: connection refused")
 
 
-def reset() -> io.RawIOBase:
+def reset() -> Stream:
     raise ConnectionResetError
 
 
@@ -133,8 +210,8 @@ def reset() -> io.RawIOBase:
     ("open_stream", "error"),
     [(refused, "dial tcp4 127.0.0.1:8000: connect: connection refused"), (reset, "ConnectionResetError")],
 )
-def test_nobody_there(open_stream: Callable[[], io.RawIOBase], error: str) -> None:
-    answer = ask(open_stream, HEALTH)
+def test_nobody_there(open_stream: Callable[[], Stream], error: str) -> None:
+    answer = Conversation(open_stream).ask(HEALTH, PATIENT)
     assert (answer.status, answer.error) == (0, error)
 
 
@@ -155,15 +232,13 @@ def test_the_key_is_sent_where_there_is_one(api_key: str, header: list[str]) -> 
     assert [line for line in peer.heard.decode().split("\r\n") if line.startswith("Authorization")] == header
 
 
+def test_the_prefix_and_the_host_of_an_address() -> None:
+    peer = Peer(message("200 OK"))
+    peer.answer(host="llm.example:8443", prefix="/llm")
+    assert peer.heard.startswith(b"GET /llm/health HTTP/1.1\r\nHost: llm.example:8443\r\n")
+
+
 def test_the_stream_is_closed_afterwards() -> None:
     peer = Peer(message("200 OK"))
-    streams = []
-
-    def opened() -> io.RawIOBase:
-        streams.append(peer.stream())
-        return streams[0]
-
-    assert ask(opened, HEALTH).status == 200
-    assert streams[0].closed
-    peer.ours.close()
-    peer.theirs.close()
+    assert peer.answer().status == 200
+    assert peer.ours.fileno() == -1

@@ -10,6 +10,9 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import 
 
 KEY = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "api"}}}
 
+DIGEST_PATH = "metadata.annotations['vllm.ai-aas/pod-template-digest']"
+DIGEST = {"name": "DIGEST", "valueFrom": {"fieldRef": {"fieldPath": DIGEST_PATH}}}
+
 
 def template(*args: str, env: tuple[Any, ...] = (), annotations: Any = None, **container: Any) -> dict[str, Any]:
     vllm = {"name": "vllm", "image": "v:1", "command": ["vllm", "serve"], "args": list(args), "env": list(env)}
@@ -54,6 +57,41 @@ def server(**known: Any) -> Server:
         ),
         pytest.param(
             template("/m", env=(KEY | {"name": "HF_TOKEN"},)), server(), id="another Secret is not the API key"
+        ),
+        pytest.param(
+            template("/m", "--api-key", "$(ENTRY)", env=(KEY | {"name": "ENTRY"},)),
+            server(api_key_secret=("keys", "api")),
+            id="an API key by its flag",
+        ),
+        pytest.param(
+            template("/m", "--api-key", "$(ENTRY)", env=(KEY,)), server(), id="a flag wins, wherever it comes from"
+        ),
+        pytest.param(template("/m", "--max-model-len", "512"), server(max_model_len=512), id="a context length"),
+        pytest.param(template("/m", "--max-model-len=32k"), server(), id="a length that is no plain number"),
+        pytest.param(template("/m", "--max-model-len", "auto"), server(), id="a length that vLLM finds out"),
+        pytest.param(
+            template(
+                *("/m", "--fingerprint-mode", "custom", "--fingerprint-value", "$(DIGEST)"),
+                env=(DIGEST,),
+                annotations={"vllm.ai-aas/pod-template-digest": "3f2a"},
+            ),
+            server(fingerprint="3f2a"),
+            id="a fingerprint out of an annotation",
+        ),
+        pytest.param(
+            template("/m", "--fingerprint-mode", "custom", "--fingerprint-value", "rev-7"),
+            server(fingerprint="rev-7"),
+            id="a fingerprint",
+        ),
+        pytest.param(
+            template("/m", "--fingerprint-mode", "full", "--fingerprint-value", "rev-7"),
+            server(),
+            id="a fingerprint that vLLM makes up itself",
+        ),
+        pytest.param(
+            template("/m", "--fingerprint-mode", "custom", "--fingerprint-value", "$(DIGEST)"),
+            server(),
+            id="a fingerprint out of nowhere",
         ),
     ],
 )

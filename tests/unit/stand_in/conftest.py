@@ -95,7 +95,7 @@ Start = Callable[..., StandIn]
 
 
 @contextlib.contextmanager
-def _starter(folder: Path) -> Iterator[Start]:
+def starter(folder: Path) -> Iterator[Start]:
     started: list[StandIn] = []
 
     def start(*flags: str, **environment: str) -> StandIn:
@@ -113,12 +113,12 @@ def _starter(folder: Path) -> Iterator[Start]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts stand-ins that end with the test."""
-    with _starter(tmp_path) as starter:
-        yield starter
+    with starter(tmp_path) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     """One that serves two names; it is shared, so a test must not change its state."""
-    with _starter(tmp_path_factory.mktemp("stand-in")) as starter:
-        yield starter("--served-model-name", "a", "b", "--max-model-len", "512").wait_until_listening()
+    with starter(tmp_path_factory.mktemp("stand-in")) as started:
+        yield started("--served-model-name", "a", "b", "--max-model-len", "512").wait_until_listening()

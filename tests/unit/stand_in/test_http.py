@@ -24,6 +24,36 @@ def test_what_vllm_does_not_serve(server: StandIn, path: str) -> None:
     assert server.ask(path) == (404, {"detail": "Not Found"})
 
 
+@pytest.mark.parametrize(
+    ("flags", "version", "embeds"),
+    [
+        (["--runner", "pooling"], "0.33.0", True),
+        (["--runner", "pooling", "--convert", "classify"], "0.33.0", False),
+        (["--task", "embed"], "0.10.2", True),
+        (["--task", "reward"], "0.10.2", False),
+    ],
+)
+def test_a_model_that_generates_nothing(start: Start, flags: list[str], version: str, embeds: bool) -> None:
+    server = start(*flags, version=version).wait_until_listening()
+    status, body = server.ask("/v1/completions", PROMPT)
+    missing = (404, {"detail": "Not Found"})
+    if version == "0.10.2":
+        assert (status, body["error"]["message"]) == (400, "The model does not support Completions API")
+    else:
+        assert (status, body) == missing
+    status, body = server.ask("/v1/embeddings", {"input": "one two"})
+    assert status == (200 if embeds else 400 if version == "0.10.2" else 404)
+    assert not embeds or len(body["data"][0]["embedding"]) == 8
+    status, body = server.ask("/pooling", {"input": "one two", "model": "/models/tiny"})
+    assert (status, len(body["data"][0]["data"][0])) == (200, 8)
+    assert body["usage"]["prompt_tokens"] == 2
+    assert 'vllm:prompt_tokens_total{engine="0"' in (text := server.ask("/metrics")[1])
+    asked = 2 if embeds else 1
+    assert f"}} {asked * 2}.0" in next(
+        line for line in text.splitlines() if line.startswith("vllm:prompt_tokens_total")
+    )
+
+
 def test_version_and_load(server: StandIn) -> None:
     assert server.ask("/version") == (200, {"version": "0.33.0"})
     assert server.ask("/load") == (200, {"server_load": 0})
