@@ -57,10 +57,29 @@ options:
         description: The prompt of the completion that every pod has to answer.
         type: str
         default: Hello
+      ttft_timeout:
+        description: Seconds until the first token of a completion.
+        type: int
+        default: 30
       request_timeout:
-        description: Seconds that one answer may take.
+        description: Seconds that one answer may take as a whole.
         type: int
         default: 60
+      soak_seconds:
+        description:
+          - Seconds for which every new pod is sent a small completion about every second, once it has answered
+            the questions. It must not be started again meanwhile, and has to answer the last one.
+        type: int
+        default: 0
+      p95_seconds:
+        description:
+          - The time within which 95 percent of these completions have to be answered. Unset, there is no bound.
+          - With this or O(verification.error_ratio), at least five are sent, also without a soak.
+        type: float
+      error_ratio:
+        description:
+          - The share of these completions that may fail, from 0 to 1. Unset, there is no bound.
+        type: float
   history_max:
     description: How many revisions are recorded. The current and the newest verified one are always kept.
     type: int

@@ -14,7 +14,7 @@ _QUESTIONS: dict[str, Any] = {
     "default": {},
     "options": {
         "prompt": {"type": "str", "default": "Hello"},
-        "first_token_timeout": {"type": "int", "default": 30},
+        "ttft_timeout": {"type": "int", "default": 30},
         "request_timeout": {"type": "int", "default": 60},
         "soak_seconds": {"type": "int", "default": 0},
         "p95_seconds": {"type": "float"},

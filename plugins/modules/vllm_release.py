@@ -213,8 +213,8 @@ verification:
       llama-2-7b-production-7d9f-x2k:
         - check: inference
           passed: true
-          detail: generated 1 token
-          seconds: 0.11
+          detail: generated 8 tokens, the first after 0.08 s
+          seconds: 0.19
 failure:
   description:
     - What went wrong, with class, cause, object, container, node, reason, exit_code, message, hint and first_seen.

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Check, Measured, Verification
 
 
-def answers(*passed: bool | None, **measured: object) -> Answers:
+def answers(*passed: bool | None, **measured: Any) -> Answers:
     checks = tuple(Check(name=f"c{place}", passed=each, detail="") for place, each in enumerate(passed))
-    return Answers(checks=checks, measured=Measured(**measured))  # type: ignore[arg-type]
+    return Answers(checks=checks, measured=Measured(**measured))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause,
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rules as workload
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
@@ -111,8 +112,23 @@ def _lacking(params: Mapping[str, Any], caller: Caller, definition: definitions.
             do="Name a context or a host",
             setting="cluster",
         )
+    yield from _too_long(params["verification"], definition)
     yield from definitions.required(definition, require)
     yield from rules.required(definition.objects, require)
+
+
+def _too_long(verification: Mapping[str, Any], definition: definitions.Definition) -> Iterator[Finding]:
+    soak = verification["soak_seconds"]
+    for body in definitions.stamped(definition, "") if soak and verification["enabled"] else []:
+        if body["kind"] == "Deployment" and soak >= gate.seconds(body):
+            yield Finding(
+                rule="soak",
+                level="error",
+                what=f"{soak} s are too long a soak for {names.identity(body)}",
+                why=f"its progressDeadlineSeconds holds the other pods back for {gate.seconds(body)} s only",
+                do="Shorten the soak, or lengthen progressDeadlineSeconds",
+                setting="verification soak_seconds",
+            )
 
 
 def _explained(death: Death) -> Cause | None:

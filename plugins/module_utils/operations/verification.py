@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.tunnel import open_tunnel
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import InvalidInput, NotFound
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Check, Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Verify
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.examination import Terms, examine
@@ -21,14 +22,32 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.soak import Bounds
 
 SECRET = Kind("v1", "Secret")
+# The least and the most that the numbers of the option `verification` may be.
+RANGES = {
+    "ttft_timeout": (1, math.inf),
+    "request_timeout": (1, math.inf),
+    "soak_seconds": (0, math.inf),
+    "p95_seconds": (0, math.inf),
+    "error_ratio": (0, 1),
+}
 
 
 def terms_of(verification: Mapping[str, Any]) -> Terms:
-    """The option `verification` of every module."""
+    """The option `verification` of every module. Raises InvalidInput for a number that means nothing."""
+    for name, (least, most) in RANGES.items():
+        value = verification[name]
+        if value is not None and not least <= value <= most:
+            bound = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+            raise InvalidInput(
+                f"verification.{name} is {value:g}",
+                f"It has to be {bound}",
+                "Correct it",
+                setting=f"verification {name}",
+            )
     return Terms(
         prompt=verification["prompt"],
         limits=Limits(
-            first=float(verification["first_token_timeout"]),
+            first=float(verification["ttft_timeout"]),
             total=float(verification["request_timeout"]),
         ),
         bounds=Bounds(

@@ -137,13 +137,20 @@ def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Nam
 
 
 def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:
-    optional = ({"resources": ["pods"], "verbs": ["create"]}, {"resources": ["secrets"], "verbs": ["get"]})
+    optional = (
+        {"resources": ["pods"], "verbs": ["create"]},
+        {"resources": ["endpointslices"]},
+        {"resources": ["secrets"], "verbs": ["get"]},
+    )
     rules = [rule for rule in written_role()["rules"] if not any(each.items() <= rule.items() for each in optional)]
     account = Account(namespace, rules, proxy, tmp_path)
     account.does(deploy(SERVER))
     account.does(deploy(BROKEN), fails=True)
     account.does(remove())
-    assert account.refused == {f"POST /api/v1/namespaces/{namespace.name}/pods"}
+    assert account.refused == {
+        f"POST /api/v1/namespaces/{namespace.name}/pods",
+        f"GET /apis/discovery.k8s.io/v1/namespaces/{namespace.name}/endpointslices",
+    }
 
 
 def test_a_right_that_is_missing_is_named(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:

@@ -254,6 +254,11 @@ TASK = [
     row("strategy", "replace", {"task.strategy": "replace"}),
     row("verification_enabled", False, {"task.verification.enabled": False}),
     row("verification_prompt", "2 + 2 =", {"task.verification.prompt": "2 + 2 ="}),
+    row("verification_ttft_timeout", 5, {"task.verification.ttft_timeout": 5}),
+    row("verification_request_timeout", 9, {"task.verification.request_timeout": 9}),
+    row("verification_soak_seconds", 60, {"task.verification.soak_seconds": 60}),
+    row("verification_p95_seconds", 2.5, {"task.verification.p95_seconds": 2.5}),
+    row("verification_error_ratio", 0.01, {"task.verification.error_ratio": 0.01}),
     row("history_max", 50, {"task.history_max": 50}),
     row("on_failure", "hold", {"task.on_failure": "hold"}),
     row("revision", 3, {}),  # only a rollback looks at it
