@@ -22,7 +22,11 @@ _QUESTIONS: dict[str, Any] = {
     },
     "apply_defaults": True,
 }
-_VERIFICATION = _QUESTIONS | {"options": {"enabled": {"type": "bool", "default": True}} | _QUESTIONS["options"]}
+# A default of its own: validating fills it in.
+_VERIFICATION = _QUESTIONS | {
+    "default": {},
+    "options": {"enabled": {"type": "bool", "default": True}} | _QUESTIONS["options"],
+}
 
 # What every operation that makes a revision takes.
 _REVISION: dict[str, Any] = AUTH_ARG_SPEC | {

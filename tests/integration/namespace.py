@@ -23,12 +23,12 @@ class Cluster:
     """The cluster of a kubeconfig's current context."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._connection = Connection({"kubeconfig": str(kubeconfig)}, {})
+        self.connection = Connection({"kubeconfig": str(kubeconfig)}, {})
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Object | None:
         """The answer; None where there is no such object. Fails for every other answer that is none."""
         data = json.dumps(body).encode() if body is not None else None
-        status, _headers, answer = self._connection.request(method, path, body=data, **options)
+        status, _headers, answer = self.connection.request(method, path, body=data, **options)
         if status == 404:
             return None
         assert status < 400, f"{method} {path}: {status} {answer.decode()}"

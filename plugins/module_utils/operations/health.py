@@ -19,14 +19,14 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller impo
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import terms_of, verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.outcome import of_verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names, services, steadiness
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import label_selector
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import own_pods
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import is_ready, pod_state
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.address import address_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.examination import examine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server
 
-DEPLOYMENT, POD = Kind("apps/v1", "Deployment"), Kind("v1", "Pod")
+DEPLOYMENT = Kind("apps/v1", "Deployment")
 API_KEY = "VLLM_API_KEY"
 
 
@@ -76,7 +76,7 @@ def _of_release(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
             f"No Deployment there carries the label {names.RELEASE}={name}",
             "Deploy it, or correct the name, the namespace or the context",
         )
-    asked = [Asked(deployment=each, pod=pod) for each in deployments for pod in _pods(api, each)]
+    asked = [Asked(deployment=each, pod=pod) for each in deployments for pod in own_pods(api, each)]
     ask = verifier(api, params["verification"])
     answers = in_parallel(lambda each: ask(each.deployment, each.pod) if each.ready else _not_ready(each.pod), asked)
     told = {each.name: answer for each, answer in zip(asked, answers, strict=True)}
@@ -91,7 +91,7 @@ def _looked_around(
 ) -> dict[str, Answers]:
     """With what the pods cannot tell themselves: whether they are the same still, and whether the Services have
     them."""
-    after = [pod for deployment in deployments for pod in api.list(POD, label_selector(deployment))]
+    after = [pod for deployment in deployments for pod in own_pods(api, deployment)]
     ready = [each for each in asked if each.ready]
     groups = [[each.name for each in ready if each.deployment is deployment] for deployment in deployments]
     reached = services.look(api, name, groups)
@@ -100,11 +100,6 @@ def _looked_around(
         pod: Answers(checks=(*answers.checks, *more.get(pod, ())), measured=answers.measured)
         for pod, answers in told.items()
     }
-
-
-def _pods(api: Api, deployment: Object) -> list[Object]:
-    """The pods of a Deployment that nobody is deleting."""
-    return [pod for pod in api.list(POD, label_selector(deployment)) if "deletionTimestamp" not in pod["metadata"]]
 
 
 def _not_ready(pod: Object) -> Answers:

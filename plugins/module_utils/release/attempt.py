@@ -120,7 +120,7 @@ class Attempt:
                 tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
             )
             ready = Follower(self.api, deployment, self.wishes, hooks).run()
-            serving.append(Group(selector=label_selector(body), pods=ready.pods))
+            serving.append(Group(deployment=body, pods=ready.pods))
         self.proof.reach(revision, serving)
 
     def _gated(self, step: Step) -> bool:

@@ -164,6 +164,20 @@ class Follower:
             self.told, self.told_at = state, moment
 
 
+def own_pods(api: Api, deployment: Object) -> list[Object]:
+    """The pods of a Deployment that nobody is deleting. Labels alone may fit somebody else's pod, too."""
+    name = deployment["metadata"]["name"]
+    return [
+        pod
+        for pod in api.list(POD, label_selector(deployment))
+        if "deletionTimestamp" not in pod["metadata"]
+        and any(
+            owner["kind"] == "ReplicaSet" and owner["name"].rpartition("-")[0] == name
+            for owner in pod["metadata"].get("ownerReferences") or []
+        )
+    ]
+
+
 def label_selector(deployment: Object) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(deployment["spec"]["selector"]["matchLabels"].items()))
 

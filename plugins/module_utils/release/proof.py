@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Cause, Object, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import services, steadiness
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import own_pods
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Lease
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration, is_ready
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
-POD = Kind("v1", "Pod")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The pods of one Deployment that serve; `selector` finds them again."""
+    """A Deployment and those of its pods that serve."""
 
-    selector: str
+    deployment: Object
     pods: Sequence[Object]
 
     @property
@@ -97,9 +95,8 @@ class Proof:
             groups = [self._again(group) for group in groups]
 
     def _again(self, group: Group) -> Group:
-        pods = self.api.list(POD, group.selector)
-        ready = [pod for pod in pods if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
-        return Group(selector=group.selector, pods=ready)
+        pods = [pod for pod in own_pods(self.api, group.deployment) if is_ready(pod)]
+        return Group(deployment=group.deployment, pods=pods)
 
     def _add(self, checks: Mapping[str, Any]) -> None:
         asked = {name: check for name, check in checks.items() if name in self.answers}

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
+import websocket
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
 
 Object = dict[str, Any]
@@ -65,6 +68,26 @@ def delete(namespace: Namespace, kind: str, *, name: str = "small") -> None:
 def container(**changes: Any) -> Object:
     """A patch for the server's container."""
     return {"spec": {"template": {"spec": {"containers": [{"name": "vllm"} | changes]}}}}
+
+
+def touch(namespace: Namespace, pod: str, file: str) -> None:
+    """As `kubectl exec POD -- touch FILE` does it."""
+    connection = namespace.cluster.connection
+    url = urlsplit(connection.host)
+    query = urlencode([("command", "touch"), ("command", file), ("container", "vllm"), ("stderr", "1")])
+    where = urlunsplit(("wss", url.netloc, f"{path(namespace, 'pods', pod)}/exec", query, ""))
+    socket = websocket.create_connection(
+        where,
+        subprotocols=["v4.channel.k8s.io"],
+        header=[f"{name}: {value}" for name, value in connection.identity()],
+        timeout=PATIENCE,
+        **connection.websocket_options(),
+    )
+    with contextlib.closing(socket), contextlib.suppress(websocket.WebSocketConnectionClosedException):
+        said = b""
+        while frame := socket.recv():
+            said += frame[1:] if isinstance(frame, bytes) else frame[1:].encode()
+        assert not said or b"Success" in said, said
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:

@@ -230,9 +230,9 @@ def test_a_server_that_is_too_slow(start: Start) -> None:
 
 def test_a_server_that_stops_answering(start: Start) -> None:
     stand_in = start(*FLAGS, *MARKED, STAND_IN_HANG_AFTER_SECONDS="2")
-    terms = replace(QUICK, bounds=Bounds(seconds=60))
+    terms = replace(QUICK, bounds=Bounds(seconds=6))
     answers, _connections = asked(stand_in, terms=terms)
     name, detail = last(answers)
     assert name == "soak"
     assert detail.endswith("POST /v1/completions: no first token within 2 s")
-    assert answers.checks[-1].seconds < 30, "it was given up on"
+    assert answers.measured.probes < 5, "each takes two seconds"

@@ -56,9 +56,10 @@ def test_the_pause_between_probes(seconds: float, pause: float) -> None:
         ([GOOD] * 4, 60, False),
         ([GOOD] * 5, 9.9, False),
         ([GOOD] * 5, 10, True),
-        ([GOOD] * 3 + [SILENT], 4, False),
-        ([GOOD] * 2 + [SILENT] * 2, 4, True),
-        ([BAD] * 3, 4, False),
+        ([GOOD] * 2 + [SILENT] * 2, 9.9, False),
+        ([GOOD] * 2 + [SILENT], 10, True),
+        ([SILENT, GOOD], 10, False),
+        ([BAD] * 3, 10, False),
     ],
 )
 def test_over(taken: list[Sample], elapsed: float, finished: bool) -> None:
