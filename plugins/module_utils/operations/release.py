@@ -16,9 +16,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause,
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, names, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rules as workload
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import remove
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
