@@ -30,6 +30,7 @@ PASSING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UID"),
     (re.compile(r"small-[0-9a-z]{6,10}-[0-9a-z]{5}"), "POD"),
     (re.compile(r"\b\d+ s\b"), "SECONDS"),
+    (re.compile(r'(?<=_seconds": )[\d.]+'), '"SECONDS"'),
     (re.compile(r"\b198\.19\.\d+\.\d+"), "ADDRESS"),
 )
 DIGEST = re.compile(r"\b[0-9a-f]{16}\b")
