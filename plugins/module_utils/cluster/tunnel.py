@@ -111,4 +111,5 @@ class Tunnel(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._socket.close(timeout=1)
+            self._socket.shutdown()  # close() leaves the connection open when the other side was first
         super().close()

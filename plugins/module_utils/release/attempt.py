@@ -58,6 +58,7 @@ class Attempt:
 
     def carry_out(self, head: record.Head, operation: record.Operation, plan: Plan) -> record.Head:
         """The head after the commit, with tidying still to do. Raises Bad when it is not good."""
+        self.proof = Proof(self.api, self.lease, self.wishes)  # what a revision before it has answered is no proof
         known = {item.key: item for item in head.inventory}
         applier = Applier(self.api, self.planner, head.release_uid, self.lease.tick)
         try:

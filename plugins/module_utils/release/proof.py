@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api, in_parallel
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Cause, Object, Verification
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Cause, Check, Object, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import services, steadiness
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import own_pods
@@ -98,10 +98,10 @@ class Proof:
         pods = [pod for pod in own_pods(self.api, group.deployment) if is_ready(pod)]
         return Group(deployment=group.deployment, pods=pods)
 
-    def _add(self, checks: Mapping[str, Any]) -> None:
-        asked = {name: check for name, check in checks.items() if name in self.answers}
-        self.answers |= {name: self.answers[name].with_check(check) for name, check in asked.items()}
-        _judge(self.answers)
+    def _add(self, checks: Mapping[str, Check]) -> None:
+        added = {name: self.answers[name].with_check(check) for name, check in checks.items() if name in self.answers}
+        self.answers |= added
+        _judge(added)
 
 
 def _judge(answers: Mapping[str, Answers]) -> None:

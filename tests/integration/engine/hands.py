@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -83,11 +82,15 @@ def touch(namespace: Namespace, pod: str, file: str) -> None:
         timeout=PATIENCE,
         **connection.websocket_options(),
     )
-    with contextlib.closing(socket), contextlib.suppress(websocket.WebSocketConnectionClosedException):
-        said = b""
+    said = b""
+    try:
         while frame := socket.recv():
             said += frame[1:] if isinstance(frame, bytes) else frame[1:].encode()
-        assert not said or b"Success" in said, said
+    except websocket.WebSocketConnectionClosedException:
+        pass
+    finally:
+        socket.shutdown()
+    assert not said or b"Success" in said, said
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:

@@ -98,7 +98,7 @@ def test_a_way_back_that_fails_too(namespace: Namespace, run: Does, done: Does) 
     assert message(failed, namespace) == (
         "Revision 2 of small failed: POD cannot run: vLLM does not take its command line (exit code 2). "
         "It was left as it is. "
-        "Revision 3 failed, too: POD does not serve: POST /v1/completions: no answer within SECONDS. "
+        "Revision 3 failed, too: POD does not serve: POST /v1/completions: no first token within SECONDS. "
         "Correct the server's arguments: which ones there are differs from version to version."
     )
     assert namespace.history("small") == [(3, "failed", False), (2, "failed", False), (1, "current", True)]
