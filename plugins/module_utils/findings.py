@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 # A Kubernetes object as JSON has it.
 Object: TypeAlias = dict[str, Any]
+# The setting for flags that have none of their own.
+OTHER_FLAGS = "other flags"
 # Where a line for a waiting person goes.
 Console: TypeAlias = Callable[[str], None]
 
@@ -26,6 +28,12 @@ class Finding:
     why: str
     do: str
     setting: str = ""
+
+
+def name_of(setting: str, setting_names: Mapping[str, str]) -> str:
+    """What a caller calls a setting; empty if it has no name for it. Flags of vLLM that have none of their own share
+    one."""
+    return setting_names.get(setting) or (setting_names.get(OTHER_FLAGS, "") if setting.startswith("--") else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

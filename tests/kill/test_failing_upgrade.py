@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
-from ansible_collections.ai_aas.vllm.tests.integration.engine.client import Answer, Client
 from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Run
 from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import deploy
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
+from ansible_collections.ai_aas.vllm.tests.integration.load.client import Answer, Client
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
 
 GOOD = Server(replicas=3)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, InvalidInput, ReleaseFailed
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Finding
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Finding, name_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Timings
 
 
@@ -50,7 +50,7 @@ def refuse(what: str, problems: Iterable[Finding], setting_names: Mapping[str, s
     reasons, cures = [], {}
     for problem in problems:
         reasons.append(f"{problem.what}: {problem.why}")
-        setting = setting_names.get(problem.setting)
+        setting = name_of(problem.setting, setting_names)
         cures[problem.do + (f" ({setting})" if setting else "")] = True
     if reasons:
         raise InvalidInput(what, "; ".join(reasons), "; ".join(cures))

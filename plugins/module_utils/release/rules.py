@@ -29,7 +29,7 @@ def findings(objects: Iterable[Object]) -> Iterator[Finding]:
             yield from _strategy(body)
             for container in _containers(body):
                 where = f"container {container.get('name')!r} of {identity(body)}"
-                yield from _twice(where, "environment variable", container.get("env"), "--env")
+                yield from _twice(where, "environment variable", container.get("env"), "extra environment")
                 yield from _twice(where, "port name", container.get("ports"), "")
                 yield from _probe_ports(where, container)
                 yield from _quantities(where, container)
@@ -118,7 +118,7 @@ def _quantities(where: str, container: Object) -> Iterator[Finding]:
                     f"{text!r} is no quantity",
                     f"it is the {sort.rstrip('s')} for {resource} in the {where}",
                     "Write it as a number with a unit that Kubernetes knows, such as 24Gi or 500m",
-                    f"{resource} {sort.rstrip('s')}",
+                    "gpus" if "/" in resource else f"{resource} {sort.rstrip('s')}",
                 )
 
 

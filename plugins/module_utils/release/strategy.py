@@ -128,7 +128,8 @@ def takes_place(seen: Observation) -> bool:
 def _no_room(pod: Object) -> str:
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            message = str(condition.get("message", "")).partition(" preemption:")[0]
+            # "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 … . no new claims…, preemption: …"
+            message = str(condition.get("message", "")).partition(". ")[0]
             return message if TAKEN.search(message) else ""
     return ""
 

@@ -7,46 +7,21 @@ Each rule yields findings about one server; errors stop a release, warnings do n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.quantity import amount
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import flags
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import CONTAINER, server_of, values
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.subject import Subject
 
+# Seconds until nobody sends a pod that is going anything new.
+NOTICED = 15
 MOVING = ("", "main")
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 # The default of `vllm serve`, whose socket is guarded by the API key below these.
 GUARDED = ("/v1", "/v2", "/inference", "/cohere")
 ANSWERS = ("/health", "/ping", "/version", "/metrics", "/load")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """One server: its Deployment, its container, its arguments, and everything that is released with it."""
-
-    deployment: Object
-    container: Object
-    argv: tuple[str, ...]
-    objects: tuple[Object, ...]
-
-    @property
-    def name(self) -> str:
-        return f"Deployment/{self.deployment['metadata']['name']}"
-
-    @property
-    def pod(self) -> Object:
-        pod: Object = self.deployment["spec"]["template"]["spec"]
-        return pod
-
-    def number(self, *spellings: str, default: int = 1) -> int:
-        """The number behind a flag; the default also for what is no number, which vLLM itself will refuse."""
-        found = next((value for flag in spellings for value in values(list(self.argv), flag)), "")
-        return int(found) if found.isdigit() else default
-
-    def others(self, kind: str) -> list[Object]:
-        return [body for body in self.objects if body["kind"] == kind]
 
 
 def findings(objects: Iterable[Object]) -> Iterator[Finding]:
@@ -132,6 +107,16 @@ def _drain(subject: Subject) -> Iterator[Finding]:
             "Lengthen the grace period, or shorten one of the two",
             "--shutdown-timeout",
         )
+    version = flags.version_of(str(subject.container.get("image", "")))
+    if version and flags.lacks(version, "--shutdown-timeout") and not drains and waits <= NOTICED:
+        yield _warning(
+            "no-drain",
+            f"{subject.name} ends running requests when it is told to stop",
+            f"this version has no --shutdown-timeout, and the preStop sleep ({waits} s) is no longer than it takes "
+            "everybody to notice that a pod is going",
+            "Lengthen the preStop sleep by the time that requests take",
+            "--shutdown-timeout",
+        )
 
 
 def _budget(subject: Subject) -> Iterator[Finding]:
@@ -172,7 +157,7 @@ def _probe_paths(subject: Subject) -> Iterator[Finding]:
             continue
         else:
             why = "vLLM answers 404 there, so that the pod never becomes ready, or is killed"
-        yield _error("probe-path", f"The {probe} of {subject.name} asks {path}", why, "Let it ask /health", "probes")
+        yield _error("probe-path", f"The {probe} of {subject.name} asks {path}", why, "Let it ask /health")
     if not subject.container.get("readinessProbe"):
         why = "requests are sent to it while it still loads, and while it drains"
         yield _warning("no-readiness", f"{subject.name} has no readiness probe", why, "Switch it on", "readiness probe")
@@ -188,7 +173,7 @@ def _memory(subject: Subject) -> Iterator[Finding]:
                 f"{subject.name} may use less {resource} than it asks for",
                 f"the limit is {limits[resource]}, the request {requests[resource]}",
                 "Raise the limit, or lower the request",
-                f"{resource} limit",
+                "gpus" if "/" in resource else f"{resource} limit",
             )
     shm: Object = next((volume for volume in subject.pod.get("volumes") or [] if volume.get("name") == "shm"), {})
     size = (shm.get("emptyDir") or {}).get("sizeLimit")
@@ -284,7 +269,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _error(rule: str, what: str, why: str, do: str, setting: str) -> Finding:
+def _error(rule: str, what: str, why: str, do: str, setting: str = "") -> Finding:
     return Finding(rule=rule, level="error", what=what, why=why, do=do, setting=setting)
 
 

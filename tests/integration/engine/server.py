@@ -16,7 +16,7 @@ GRACE = 2
 class Server:
     """`greeting` is what its ConfigMap holds; `parts` the objects besides Service and Deployment: `config`, `policy`,
     `budget`, `account`, `role`, `binding`, `data`
-    (a volume claim). `devices`: resource -> how many each pod holds."""
+    (a volume claim). `devices`: resource -> how many each pod holds. `pre_stop`: seconds."""
 
     replicas: int | None = 2
     tag: str = "v0.33.0"
@@ -30,6 +30,7 @@ class Server:
     template: Mapping[str, Any] = field(default_factory=dict)
     budget: int = 60
     devices: Mapping[str, int] = field(default_factory=dict)
+    pre_stop: int = 0
 
     def objects(self) -> list[Object]:
         made = {
@@ -85,6 +86,8 @@ class Server:
             "startupProbe": look | {"failureThreshold": self.budget},
             "readinessProbe": look,
         }
+        if self.pre_stop:
+            container["lifecycle"] = {"preStop": {"sleep": {"seconds": self.pre_stop}}}
         pod = {
             "terminationGracePeriodSeconds": GRACE,
             "enableServiceLinks": False,

@@ -174,7 +174,7 @@ EXCLUDED = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/
 @pytest.mark.parametrize(
     ("observation", "expected"),
     [
-        pytest.param(seen(OLD, pod("new", message=GPU)), GPU.partition(" preemption:")[0], id="no GPU"),
+        pytest.param(seen(OLD, pod("new", message=GPU)), GPU.partition(". ")[0], id="no GPU"),
         pytest.param(seen(OLD, pod("new", message=EXCLUDED)), "", id="nothing that an old pod would give back"),
         pytest.param(seen(pod("new", message=GPU)), "", id="no old pod"),
         pytest.param(seen(OLD, pod("old", ending=True), pod("new", message=GPU)), "", id="a pod is ending"),

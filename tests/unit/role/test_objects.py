@@ -126,6 +126,16 @@ def test_no_sleep_is_asked_for_where_none_is_wanted() -> None:
     assert rendering.pod()["terminationGracePeriodSeconds"] == 90 + 15
 
 
+@pytest.mark.parametrize(
+    ("tag", "sleep", "flag"), [("v0.18.0", 15, True), ("latest", 15, True), ("v0.17.1", 15 + 90, False)]
+)
+def test_a_version_that_does_not_drain_goes_on_serving_instead(tag: str, sleep: int, flag: bool) -> None:
+    rendering = render(vllm_deploy_image_tag=tag)
+    assert rendering.container()["lifecycle"]["preStop"]["sleep"]["seconds"] == sleep
+    assert ("--shutdown-timeout" in rendering.container()["args"]) is flag
+    assert rendering.pod()["terminationGracePeriodSeconds"] == 15 + 90 + 15
+
+
 def test_nobody_comes_in_where_nobody_is_named() -> None:
     nobody = {f"vllm_deploy_network_policy_{name}": [] for name in ("allowed_namespaces", "metrics_sources")}
     policy = render(**nobody).one("NetworkPolicy")["spec"]

@@ -119,8 +119,8 @@ TRIPS: dict[str, tuple[Edit, str, str]] = {
         "deadline-too-short",
         "startup probe",
     ),
-    "probe on /ready": (probe("readinessProbe", "/ready"), "probe-path", "probes"),
-    "probe that needs the key": (with_key(probe("livenessProbe", "/v1/models")), "probe-path", "probes"),
+    "probe on /ready": (probe("readinessProbe", "/ready"), "probe-path", ""),
+    "probe that needs the key": (with_key(probe("livenessProbe", "/v1/models")), "probe-path", ""),
     "memory limit below request": (
         lambda o: server(o)["resources"]["limits"].update({"memory": "16Gi"}),
         "limit-below-request",
@@ -188,6 +188,17 @@ def test_warnings() -> None:
     assert found(lambda o: server(o).pop("readinessProbe")) == [("no-readiness", "warning", "readiness probe")]
     assert found(lambda o: server(o).pop("volumeMounts")) == [("model-not-mounted", "warning", "volumes")]
     assert found(lambda o: server(o)["volumeMounts"].append({"mountPath": "/models/x"})) == []
+
+
+@pytest.mark.parametrize(
+    ("sleep", "expected"), [(15, [("no-drain", "warning", "--shutdown-timeout")]), (105, [])], ids=["short", "long"]
+)
+def test_a_version_that_does_not_drain_sleeps_longer(sleep: int, expected: list[tuple[str, str, str]]) -> None:
+    def older(objects: list[dict[str, Any]]) -> None:
+        server(objects).update({"image": "vllm/vllm-openai:v0.10.2", "args": server(objects)["args"][:3]})
+        server(objects)["lifecycle"]["preStop"]["sleep"]["seconds"] = sleep
+
+    assert found(older) == expected
 
 
 @pytest.mark.parametrize(
