@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.tests.cluster.settings import NODE
+from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Object
 
 MERGE = "application/merge-patch+json"
-PRESENT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 
 
 @contextlib.contextmanager
@@ -54,9 +54,16 @@ def node(
         ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "as a test says"}
         status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
         assert cluster.ask("PATCH", f"/api/v1/nodes/{name}/status", status, content_type=MERGE)
+        # Every new node is born with the taint of one that is not ready.
+        hands.wait_for(lambda: not _not_ready(cluster, name))
         yield name
     finally:
         cluster.ask("DELETE", f"/api/v1/nodes/{name}")
+
+
+def _not_ready(cluster: Cluster, name: str) -> bool:
+    body = cluster.ask("GET", f"/api/v1/nodes/{name}") or {"spec": {}}
+    return any(taint["key"] == "node.kubernetes.io/not-ready" for taint in body["spec"].get("taints", []))
 
 
 def tainted(value: str) -> Object:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
 from ansible_collections.ai_aas.vllm.tests.rules.checkout import below, text
 
-TESTS = "\n".join(text(path) for path in below("tests") if path.suffix == ".py")
+WORDS = {word for path in below("tests") if path.suffix == ".py" for word in re.findall(r"[a-z][a-z0-9-]+", text(path))}
 
 
 def rules(source: str) -> Iterator[str]:
@@ -26,7 +27,8 @@ ALL = sorted({name for path in below("plugins", "module_utils") if path.suffix =
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_rule_is_tried(name: str) -> None:
-    assert f'"{name}"' in TESTS
+    tried = name in WORDS
+    assert tried
 
 
 def test_there_are_rules() -> None:

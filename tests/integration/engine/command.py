@@ -19,7 +19,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ai_aas.vllm.plugins.module_utils import options
 
 WORKER = "ansible_collections.ai_aas.vllm.tests.integration.engine.worker"
-SPECS = {"release": options.RELEASE, "rollback": options.ROLLBACK, "health": options.HEALTH}
+SPECS = {
+    "release": options.RELEASE,
+    "rollback": options.ROLLBACK,
+    "health": options.HEALTH,
+    "preflight": options.PREFLIGHT,
+}
 PATIENCE = 120
 
 

@@ -27,6 +27,10 @@ def rollback(**options: Any) -> Command:
     return Command(operation="rollback", options=options)
 
 
+def preflight(server: Server, **options: Any) -> Command:
+    return Command(operation="preflight", options={"definition": server.objects()} | options)
+
+
 def remove(**options: Any) -> Command:
     return Command(options={"state": "absent"} | options)
 

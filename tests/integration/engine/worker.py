@@ -14,9 +14,15 @@ from typing import Any
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations import release
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, perform
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.health import health
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.preflight import preflight
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Patience, Timings
 
-OPERATIONS = {"release": release.release, "rollback": release.rollback, "health": health}
+OPERATIONS = {
+    "release": release.release,
+    "rollback": release.rollback,
+    "health": health,
+    "preflight": preflight,
+}
 
 
 def timings(speed: float) -> Timings:
