@@ -60,9 +60,9 @@ class Client:
         lines = self._api.logs("client", "client", lines=LINES).splitlines()
         return sorted((Answer(**json.loads(line)) for line in lines), key=lambda answer: answer.number)
 
-    def wait_for_more(self) -> None:
-        """Until ten more have been given."""
-        wanted = len(self.answers()) + 10
+    def wait_for_more(self, count: int = 10) -> None:
+        """Until so many more have been given."""
+        wanted = len(self.answers()) + count
         hands.wait_for(lambda: len(self.answers()) >= wanted)
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection imp
 from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command, Run
 from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import deploy, rollback
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
-from ansible_collections.ai_aas.vllm.tests.integration.load.client import Client, gap, lost, told
+from ansible_collections.ai_aas.vllm.tests.integration.load.client import Answer, Client, gap, lost, told
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
 from ansible_collections.ai_aas.vllm.tests.integration.scarcity import devices
 
-# Streams of two seconds, and a server that lets everybody notice and then waits for them.
-TOKENS = 20
+# Streams of seven seconds: longer than everybody has to notice that a pod is going, so that some run when it is told to
+# stop, and shorter than the time that it then gives them.
+TOKENS = 70
 SLOW = {"STAND_IN_TOKEN_SECONDS": "0.1"}
-NOTICED, DRAINED = 3, 20
+NOTICED, DRAINED = 5, 6
 
 Does = Callable[[Command], Run]
 
@@ -55,25 +56,37 @@ def client(kubeconfig: Path, namespace: Namespace) -> Callable[[], Client]:
     return lambda: Client(Connection({"kubeconfig": str(kubeconfig)}, {}), namespace, tokens=TOKENS, timeout=20)
 
 
-@pytest.fixture(params=[3, 4], ids=["without room", "with room"])
-def gpus(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """A resource for three pods and none or one to spare, and the strategy that comes of it."""
-    with devices(cluster, request.param) as name:
-        yield name, "replace" if request.param == 3 else "surge"
-
-
-def test_an_upgrade_and_the_way_back(gpus: tuple[str, str], client: Callable[[], Client], done: Does) -> None:
-    gpu, strategy = gpus
-    one = server(3, gpu)
-    done(deploy(one))
-    asking = client()
-    for command in (deploy(other(one, "second")), rollback()):
-        assert done(command).result["release"]["strategy"]["name"] == strategy
-    asking.wait_for_more()
+def served(asking: Client) -> list[Answer]:
+    """All answers, once everything that was asked during the release has been answered."""
+    asking.wait_for_more(TOKENS + 10)
     answers = asking.answers()
-    print(f"{strategy}: {told(answers)}")
-    assert lost(answers) == []
     assert {answer.stream for answer in answers} == {True, False}
+    return answers
+
+
+def test_with_room(cluster: Cluster, client: Callable[[], Client], done: Does) -> None:
+    """An upgrade and the way back."""
+    with devices(cluster, 6) as gpu:
+        one = server(3, gpu)
+        done(deploy(one))
+        asking = client()
+        for command in (deploy(other(one, "second")), rollback()):
+            assert done(command).result["release"]["strategy"]["name"] == "surge"
+        answers = served(asking)
+    print(f"with room, up and back: {told(answers)}")
+    assert lost(answers) == [], told(answers)
+
+
+def test_without_room(cluster: Cluster, client: Callable[[], Client], done: Does) -> None:
+    """Three pods on three GPUs: one after the other."""
+    with devices(cluster, 3) as gpu:
+        one = server(3, gpu)
+        done(deploy(one))
+        asking = client()
+        assert done(deploy(other(one, "second"))).result["release"]["strategy"]["name"] == "replace"
+        answers = served(asking)
+    print(f"without room: {told(answers)}")
+    assert lost(answers) == [], told(answers)
 
 
 def test_a_single_pod_without_room_leaves_a_gap(cluster: Cluster, client: Callable[[], Client], done: Does) -> None:
@@ -83,11 +96,9 @@ def test_a_single_pod_without_room_leaves_a_gap(cluster: Cluster, client: Callab
         done(deploy(one))
         asking = client()
         upgraded = done(deploy(other(one, "second")))
-        asking.wait_for_more()
-    answers = asking.answers()
+        answers = served(asking)
     print(f"a single pod: {told(answers)}, nobody serves for {gap(answers):.1f} s")
     assert "nobody serves until the new one is ready" in upgraded.told
     missing = lost(answers)
     assert missing, "there has to be a gap"
-    assert {answer.status for answer in missing} == {0}, "whoever got through was answered"
-    assert all("refused" in answer.text for answer in missing), told(answers)
+    assert {answer.status for answer in missing} == {0}, f"whoever got through was answered: {told(answers)}"
