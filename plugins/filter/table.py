@@ -64,7 +64,7 @@ TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ$")
 
 def table(rows: Sequence[Any], columns: Mapping[str, str], width: int = 108, wrap: bool = False) -> list[str]:
     headings = list(columns)
-    cells = [headings] + [[_text(_value(row, way)) for way in columns.values()] for row in rows]
+    cells = [headings] + [[_text(value_at(row, way)) for way in columns.values()] for row in rows]
     widths = [max(len(line[place]) for line in cells) for place in range(len(headings))]
     # Half a time or a number is worth nothing.
     soft = [place for place in range(len(headings)) if not all(RIGID.match(line[place]) for line in cells[1:])]
@@ -82,7 +82,8 @@ def _wrapped(line: list[str], size: int) -> list[list[str]]:
     return [[*line[:-1], first], *([*[""] * (len(line) - 1), part] for part in more)]
 
 
-def _value(row: Any, way: str) -> Any:
+def value_at(row: Any, way: str) -> Any:
+    """What a way of keys and numbers, joined by dots, leads to; None where there is nothing."""
     for key in way.split("."):
         if isinstance(row, Mapping):
             row = row.get(key)

@@ -58,17 +58,29 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """How a container's last run ended. `seconds`: how long it ran. `container`: its part of the pod spec."""
+    """How a container's last run ended. `seconds`: how long it ran. `container`: its part of the pod spec. `messages`:
+    what Kubernetes says of it."""
 
     exit_code: int
     reason: str
     seconds: float
     log: str
     container: Object
+    messages: tuple[str, ...] = ()
 
 
-# What a death was caused by, as far as its traces tell.
-Explain: TypeAlias = Callable[[Death], Cause | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standstill:
+    """What Kubernetes says of a pod that does not get on. `seconds`: how long its container has run, where it does.
+    `container`: its part of the pod spec."""
+
+    messages: tuple[str, ...]
+    seconds: float = 0
+    container: Object = field(default_factory=dict)
+
+
+# What a death or a standstill was caused by, as far as its traces tell.
+Explain: TypeAlias = Callable[[Death | Standstill], Cause | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,9 @@ options:
         the history is an error.
     type: int
   include_pods:
-    description: Count the pods, ready and wanted. One more request.
+    description:
+      - Count the pods, ready and wanted. One more request, and a second one if pods are not ready and no failure on
+        record says why.
     type: bool
     default: false
   include_definition:
@@ -142,6 +144,21 @@ releases:
     failure:
       description: What went wrong, if it did, as M(ai_aas.vllm.vllm_release) returns it.
       type: dict
+    problem:
+      description:
+        - What is wrong, and what to do about it. What the pods say now, if they are not ready (with O(include_pods));
+          else why the newest revision failed. Null when nothing is known to be wrong.
+      type: dict
+      contains:
+        message:
+          description: What is wrong.
+          type: str
+        hint:
+          description: What to do. Empty where there is only to wait.
+          type: str
+      sample:
+        message: "llama-2-7b-production-7d9f-x2k cannot run: the KV cache does not fit."
+        hint: Lower --max-model-len to 2097 (vllm_deploy_max_model_len).
     operation:
       description: What is under way, as kind, revision, phase, holder and heartbeat. Null for nothing.
       type: dict

@@ -35,7 +35,8 @@ def test_a_first_server_that_never_gets_ready_is_stopped_and_the_next_deploy_is_
     assert masked(result["msg"]) == (
         "Revision 1 of one-test failed: After N s 1 of its pods are not ready: POD loading, N s of 1m01s. "
         "It was stopped. "
-        "Read the log of the pod; if it is still loading, raise the startup probe's budget."
+        "Read the log of the pod; if it is still loading, raise the startup probe's budget "
+        "(vllm_deploy_startup_failure_threshold)."
     )
     assert result["changed"]
     failure = result["failure"]

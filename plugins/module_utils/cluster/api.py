@@ -54,7 +54,8 @@ class Api:
         return self._send("GET", f"{self._path(kind)}/{name}", about=f"{kind}/{name}")[0]
 
     def list(self, kind: Kind, selector: str = "", fields: str = "") -> list[Object]:
-        """All objects of a kind in the namespace. Raises NotFound (`kind_missing`) where the kind is not served."""
+        """All objects of a kind in the namespace, or those that a label selector and a field selector take. Raises
+        NotFound (`kind_missing`) where the kind is not served."""
         query = {"labelSelector": selector} if selector else {}
         query |= {"fieldSelector": fields} if fields else {}
         items = self._send("GET", self._path(kind), query=query, about=f"the list of {kind}s")[0].get("items") or []

@@ -5,28 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CONFIG_MAP, Api, in_parallel
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused, sentence
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.explanation import explained
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, names, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import define, stamped
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.drift import Drift, drifted
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overview import (
     last_write,
     overview,
+    pods_belong,
     pods_of,
     release_of,
+    trouble,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
 
-DEPLOYMENT = Kind("apps/v1", "Deployment")
+DEPLOYMENT, POD = Kind("apps/v1", "Deployment"), Kind("v1", "Pod")
 
 
 def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
@@ -50,14 +54,49 @@ def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         for release, (head, _written) in heads.items():
             releases[release]["definition"] = _definition(api, release, head, revision)
     if params["include_pods"] and heads:
-        deployments = api.list(DEPLOYMENT, _selector(name))
-        for release, told in releases.items():
-            told["pods"] = pods_of([body for body in deployments if release_of(body) == release])
+        _tell_of_pods(api, releases, api.list(DEPLOYMENT, _selector(name)))
+    for told in releases.values():
+        told["problem"] = _problem(
+            told["revision"], told["failure"], told.pop("trouble", None), params["setting_names"]
+        )
     if params["include_drift"]:
         live = _live(api, name, [head for head, _written in heads.values()])
         for release, (head, _written) in heads.items():
             releases[release]["drift"] = [asdict(drift) for drift in _drift(api, release, head, live)]
     return {"changed": False, "releases": list(releases.values()), "requests": api.requests}
+
+
+def _tell_of_pods(api: Api, releases: dict[str, dict[str, Any]], deployments: list[Object]) -> None:
+    """How many there are; and where some are not ready, and no failure on record says why, one more request tells what
+    they say now."""
+    unready: dict[str, list[Object]] = {}
+    for release, told in releases.items():
+        bodies = [body for body in deployments if release_of(body) == release]
+        told["pods"] = pods_of(bodies)
+        if told["pods"]["ready"] < told["pods"]["wanted"] and (told["current"] or not told["failure"]):
+            unready[release] = bodies
+    pods = api.list(POD) if unready else []
+    for release, bodies in unready.items():
+        theirs = [pod for body in bodies for pod in pods_belong(body, pods)]
+        releases[release]["trouble"] = trouble(bodies, theirs, explained, datetime.now(UTC))
+
+
+def _problem(
+    revision: int | None, failure: Mapping[str, Any] | None, found: Cause | None, setting_names: Mapping[str, str]
+) -> dict[str, str] | None:
+    """What is wrong with a release, and what to do: with its pods as they are now, else with its newest revision."""
+    if found:
+        message, hint, setting = sentence(found.sentence), found.cure, found.setting
+    elif failure:
+        message, hint, setting = (
+            f"Revision {revision} failed: {failure['message']}",
+            failure["hint"],
+            failure["setting"],
+        )
+    else:
+        return None
+    name = setting_names.get(setting)
+    return {"message": message, "hint": sentence(f"{hint} ({name})" if name else hint) if hint else ""}
 
 
 def _heads(api: Api, name: str | None) -> list[Object]:

@@ -12,8 +12,9 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.authentication import names_cluster
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ReleaseFailed
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Death, Finding, Object, Subject
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Subject
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.explanation import explained
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, names, strategy
@@ -21,7 +22,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rules a
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import remove
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import diagnosis, rules
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import rules
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import server_of
 
 
@@ -69,7 +70,7 @@ def wishes_of(params: Mapping[str, Any], caller: Caller, api: Api) -> Wishes:
         lock_wait=params["lock_wait"],
         namespace_create=params.get("namespace_create", False),
         verify=verifier(api, params["verification"]) if params["verification"]["enabled"] else None,
-        explain=_explained,
+        explain=explained,
         subject_of=_subject,
         timings=caller.timings,
         parent=caller.parent,
@@ -128,15 +129,6 @@ def _too_long(verification: Mapping[str, Any], definition: definitions.Definitio
                 do="Shorten the soak, or lengthen progressDeadlineSeconds",
                 setting="verification soak_seconds",
             )
-
-
-def _explained(death: Death) -> Cause | None:
-    probe = death.container.get("startupProbe") or {}
-    tries = int(probe.get("failureThreshold", 3)) * int(probe.get("periodSeconds", 10))
-    budget = int(probe.get("initialDelaySeconds", 0)) + tries if probe else None
-    return diagnosis.explain(
-        death.log, death.exit_code, reason=death.reason, ran_seconds=death.seconds, startup_budget=budget
-    )
 
 
 def _subject(deployment: Object) -> Subject:

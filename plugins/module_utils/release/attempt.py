@@ -44,6 +44,7 @@ class Attempt:
         self.timings: dict[str, float] = {}
         self.proof = Proof(api, lease, wishes)
         self.warnings: list[str] = []
+        self.began = ""
         self._moment = time.monotonic()
 
     def begin(self, head: record.Head, operation: record.Operation, definition: Definition, plan: Plan) -> record.Head:
@@ -52,6 +53,7 @@ class Attempt:
         known = {item.key: item for item in head.inventory}
         head = history.begun(head, operation, row, inventory(plan.steps, {}, known, operation.revision))
         self.lease.save(head)
+        self.began = self.lease.store.written
         if row:
             self.lease.store.write_record(operation.revision, contents(definition, head, self.wishes))
         return head
@@ -120,7 +122,7 @@ class Attempt:
                 pause=self.lease.pause,
                 tell=lambda text: self.wishes.console(f"revision {revision}: {text}"),
             )
-            ready = Follower(self.api, deployment, self.wishes, hooks).run()
+            ready = Follower(self.api, deployment, self.wishes, hooks, self.began).run()
             serving.append(Group(deployment=body, pods=ready.pods))
         self.proof.reach(revision, serving)
 

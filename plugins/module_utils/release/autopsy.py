@@ -5,44 +5,54 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Death, Explain, Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import (
+    Deaths,
+    count_deaths,
+    last_end,
+    ran,
+    statuses,
+)
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.events import KILLED, Events
 
 # Every tensor parallel worker repeats the trace, and the cause stands before the first of them.
 LINES = 5000
-LOOKS = 3
+LOOKS = 10
+# Ends behind which a probe may stand: SIGINT, SIGKILL, SIGTERM, and a server that has stopped as it was told to.
+START_ERROR = 128
+BY_SIGNAL = (0, 130, 137, 143)
 
 
 class Autopsies:
     """The causes that are known, by pod uid and container. Without `explain` there are none."""
 
-    def __init__(self, api: Api, explain: Explain | None) -> None:
-        self.api, self.explain = api, explain
+    def __init__(self, api: Api, explain: Explain | None, events: Events) -> None:
+        self.api, self.explain, self.events = api, explain, events
         self.causes: dict[tuple[str, str], Cause] = {}
         self._looks: dict[tuple[str, str, int], int] = {}
 
-    def look(self, pods: Iterable[Object]) -> None:
-        """Looks into every death that was not looked into yet: one request each."""
+    def look(self, pods: Iterable[Object], known: Deaths) -> None:
+        """Looks into every death of this rollout that was not looked into yet: a request or two each."""
         for pod in pods:
-            for container in doom.statuses(pod):
-                key, deaths = (pod["metadata"]["uid"], container["name"]), doom.count_deaths(container)
+            for container in statuses(pod):
+                key, deaths = (pod["metadata"]["uid"], container["name"]), count_deaths(container)
                 looked = self._looks.get((*key, deaths), 0)
-                if self.explain and deaths and looked < LOOKS:
+                if self.explain and deaths and known[key].fresh and looked < LOOKS:
                     death = self._death(pod, container)
                     # A log may come a moment after the death that it tells of.
                     self._looks[(*key, deaths)] = LOOKS if death.log.strip() else looked + 1
-                    self.causes.pop(key, None)
                     cause = self.explain(death)
                     if cause:
                         self.causes[key] = cause
+                    elif death.log.strip():  # else what the last death was of is the best there is
+                        self.causes.pop(key, None)
 
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:
-        end, name, log = doom.last_end(container), container["name"], ""
+        end, name, log = last_end(container), container["name"], ""
         started_again = "running" in (container.get("state") or {}) or container.get("restartCount", 0) > 0
         # No right to read logs, or gone with its node: what the pod itself keeps is less, but something. It is also
         # there when the container was started again since the pod was looked at, and the log is already the next one.
@@ -57,15 +67,17 @@ class Autopsies:
         return Death(
             exit_code=int(end.get("exitCode", 0)),
             reason=str(end.get("reason", "")),
-            seconds=_seconds(end),
+            seconds=ran(end),
             log=log,
             container=next((part for part in parts if part["name"] == name), {}),
+            messages=self._messages(pod, end),
         )
 
-
-def _seconds(end: dict[str, Any]) -> float:
-    try:
-        started, finished = (datetime.fromisoformat(end[name]) for name in ("startedAt", "finishedAt"))
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-    return (finished - started).total_seconds()
+    def _messages(self, pod: Object, end: dict[str, Any]) -> tuple[str, ...]:
+        """What Kubernetes says of the end, where it has had a hand in it."""
+        if end.get("exitCode") == START_ERROR:
+            return (str(end.get("message") or ""),)
+        if end.get("exitCode") not in BY_SIGNAL or end.get("reason") == "OOMKilled":
+            return ()
+        uid = pod["metadata"]["uid"]
+        return self.events.of([uid], KILLED, since=str(end.get("startedAt", ""))).get(uid, ())

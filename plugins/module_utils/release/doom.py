@@ -1,28 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pods that will never serve, whatever is waited for. Pure; read from the pod's status and the ReplicaSet's conditions.
 
-Only what cannot heal by itself is here. A registry that does not answer, a node that is full and a Secret that is not
-there yet all may."""
+What cannot heal by itself is certain at once, or at the second look. A registry that does not answer, a node that is
+full and a Secret that is not there yet all may heal, and have to stand for longer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import Deaths, last_end, ran, statuses
 
 CONTRACT, NAMED, REPEATED, ABSENT, CAPACITY = "contract", "named_cause", "repetition", "absent_reference", "capacity"
+# The more certain first.
+VERDICTS = (CONTRACT, NAMED, REPEATED, ABSENT, CAPACITY)
 # Exit codes of a command line that is wrong (2, argparse) or cannot be run (126, 127), if it ends soon.
 WRONG_COMMAND = (2, 126, 127)
 SOON = 60
+CREATING = ("ContainerCreating", "PodInitializing")
+# What somebody may still deliver.
+_REFERENCE = re.compile(r'(?:secrets?|configmaps?|persistentvolumeclaims?) "[^"]+" not found')
 
-# (pod uid, container) -> how its runs ended, oldest first: (exit code, reason).
-Deaths: TypeAlias = Mapping[tuple[str, str], tuple[tuple[int, str], ...]]
 # (pod uid, container) -> what its log said about its last death.
 Autopsies: TypeAlias = Mapping[tuple[str, str], Cause]
+# pod uid -> what its states and events say about why it does not get on.
+Hints: TypeAlias = Mapping[str, Cause]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +48,32 @@ _REPLICA_FAILURES = (
 )
 
 
+def of_deployment(deployment: Object, began: str) -> Doom | None:
+    """Why the controller cannot even make a ReplicaSet; what it said before `began` was about another one."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition.get("reason") == "ReplicaSetCreateError" and condition.get("lastUpdateTime", "") >= began:
+            message = condition.get("message", "")
+            full = "exceeded quota" in message
+            cause = Cause(
+                id="quota_exceeded" if full else "replica_set_refused",
+                sentence=f"no ReplicaSet can be made: {message}",
+                cure="Free some of the quota, or raise it"
+                if full
+                else "Let the cluster's admission take the ReplicaSet",
+                reason="ReplicaSetCreateError",
+                message=message,
+            )
+            return Doom(verdict=CAPACITY if full else CONTRACT, cause=cause)
+    return None
+
+
 def of_replica_set(replica_set: Object) -> Doom | None:
-    """Why the controller cannot make a single pod, where waiting does not help."""
+    """Why the controller cannot make a pod, where waiting does not help, or not for sure."""
     message = failed_create(replica_set)
     if "exceeded quota" in message:
         sentence, cure = f"no pod can be made: {message}", "Free some of the quota, or raise it"
-        return Doom(verdict=CAPACITY, cause=Cause(id="quota_exceeded", sentence=sentence, cure=cure, message=message))
+        cause = Cause(id="quota_exceeded", sentence=sentence, cure=cure, reason="FailedCreate", message=message)
+        return Doom(verdict=CAPACITY, cause=cause)
     for pattern, cause_id, words in _REPLICA_FAILURES:
         if re.search(pattern, message):
             sentence = f"no pod can be made, because {words}: {message}"
@@ -67,50 +92,58 @@ def failed_create(replica_set: Object) -> str:
     )
 
 
-def of_pod(pod: Object, deaths: Deaths, autopsies: Autopsies) -> Doom | None:
+def of_pod(pod: Object, deaths: Deaths, autopsies: Autopsies, hints: Hints) -> Doom | None:
+    hint = hints.get(pod["metadata"]["uid"])
     for container in statuses(pod):
-        cause = autopsies.get((pod["metadata"]["uid"], container["name"]))
-        doom = _waiting(pod, container) or _certain(pod, container, cause)
+        key = (pod["metadata"]["uid"], container["name"])
+        doom = _waiting(pod, container)
         if doom:
-            return doom
-        doom = _ended(pod, container) or _repeated(pod, container, deaths)
+            return _explained(doom, pod, hint)
+        if key in deaths and not deaths[key].fresh:
+            continue
+        cause = autopsies.get(key)
+        doom = _certain(pod, container, cause) or _ended(pod, container) or _repeated(pod, container, deaths)
         if doom:
             return _explained(doom, pod, cause)
-    return _unscheduled(pod)
+    return _hinted(pod, hint) or _unscheduled(pod)
 
 
-def statuses(pod: Object) -> list[dict[str, Any]]:
-    """The container statuses of a pod, init containers first."""
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-
-
-def last_end(container: Mapping[str, Any]) -> dict[str, Any]:
-    """How the container's last run ended; empty if it has not."""
-    state, last = container.get("state") or {}, container.get("lastState") or {}
-    return dict(state.get("terminated") or last.get("terminated") or {})
-
-
-def count_deaths(container: Mapping[str, Any]) -> int:
-    """How many runs of a container have ended."""
-    state = container.get("state") or {}
-    over = "terminated" in state or ("waiting" in state and (container.get("lastState") or {}).get("terminated"))
-    return int(container.get("restartCount", 0)) + (1 if over else 0)
-
-
-def with_deaths(known: Deaths, pods: Iterable[Object]) -> Deaths:
-    """What is known about deaths, and what these pods show. Kubernetes itself remembers only the last one."""
-    fresh = dict(known)
+def of_given_up(pods: Iterable[Object], hints: Hints) -> Doom | None:
+    """Pods that their nodes gave up (evicted, not admitted), and the controller has replaced. One is an accident."""
+    seen: set[str] = set()
     for pod in pods:
-        for container in statuses(pod):
-            count, end = count_deaths(container), last_end(container)
-            key = (pod["metadata"]["uid"], container["name"])
-            seen = fresh.get(key, ())
-            if count and end:
-                signature = (int(end.get("exitCode", 0)), str(end.get("reason", "")))
-                # Deaths that nobody looked at are taken to have been like the one that is seen.
-                fresh[key] = (*seen, *[signature] * (count - len(seen)))
-    return fresh
+        status, name = pod.get("status") or {}, pod["metadata"]["name"]
+        reason, message = str(status.get("reason") or "Failed"), str(status.get("message") or "").strip()
+        if reason in seen:
+            cause = Cause(
+                id="pod_given_up",
+                sentence=f"{name} cannot run: its node gave it up ({reason}), as one before: {message or 'no reason'}",
+                cure="Look at the node, and at what the pod requests",
+                object=f"Pod/{name}",
+                node=pod["spec"].get("nodeName", ""),
+                reason=reason,
+                message=message,
+            )
+            return _explained(Doom(verdict=REPEATED, cause=cause), pod, hints.get(pod["metadata"]["uid"]))
+        seen.add(reason)
+    return None
+
+
+def held_up(doom: Doom, pod: Object) -> Doom:
+    """The same, where a pod that should be gone by now may hold what is wanted."""
+    name, node = pod["metadata"]["name"], pod["spec"].get("nodeName", "")
+    keepers = ", ".join(pod["metadata"].get("finalizers") or [])
+    why = f"a finalizer holds it ({keepers})" if keepers else f"its node {node} does not answer"
+    cause = replace(
+        doom.cause,
+        id="pod_not_ending",
+        sentence=f"{doom.cause.sentence}; {name} should have ended by now, but {why}",
+        cure="Remove the finalizer" if keepers else f"Look at the node {node}; if it is gone for good, delete its Node",
+        setting="",
+        object=f"Pod/{name}",
+        node=node,
+    )
+    return replace(doom, cause=cause)
 
 
 def _waiting(pod: Object, container: dict[str, Any]) -> Doom | None:
@@ -143,11 +176,20 @@ def _certain(pod: Object, container: dict[str, Any], cause: Cause | None) -> Doo
     """One death is enough when the log names a cause that cannot heal."""
     if cause is None or cause.transient:
         return None
-    return _explained(_doom(NAMED, cause.id, pod, container, cause.sentence, cause.cure), pod, cause)
+    return _doom(NAMED, cause.id, pod, container, cause.sentence, cause.cure)
+
+
+def _hinted(pod: Object, hint: Cause | None) -> Doom | None:
+    """What its events say of a pod whose containers do not say it themselves."""
+    if hint is None:
+        return None
+    verdict = NAMED if not hint.transient else ABSENT if _REFERENCE.search(hint.message) else CAPACITY
+    status = next(iter(statuses(pod)), {"name": ""})
+    return _explained(_doom(verdict, hint.id, pod, status, hint.sentence, hint.cure), pod, hint)
 
 
 def _explained(doom: Doom, pod: Object, cause: Cause | None) -> Doom:
-    """The finding, in the words of what the log says."""
+    """The finding, in the words of what the log or the events say."""
     if cause is None:
         return doom
     said = replace(
@@ -162,18 +204,27 @@ def _explained(doom: Doom, pod: Object, cause: Cause | None) -> Doom:
 
 
 def _unscheduled(pod: Object) -> Doom | None:
+    message = unschedulable(pod)
+    if message is None:
+        return None
+    cause = Cause(
+        id="unschedulable",
+        sentence=f"{pod['metadata']['name']} fits on no node: {message}",
+        cure="Free GPUs or add a node, or correct node selector, tolerations and affinity",
+        object=f"Pod/{pod['metadata']['name']}",
+        reason="Unschedulable",
+        message=message,
+    )
+    return Doom(verdict=CAPACITY, cause=cause)
+
+
+def unschedulable(pod: Object) -> str | None:
+    """Why the scheduler finds no node for a pod, without what it thinks of preemption; None where it does not say
+    so."""
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            message = condition.get("message", "")
-            cause = Cause(
-                id="unschedulable",
-                sentence=f"{pod['metadata']['name']} fits on no node: {message}",
-                cure="Free GPUs or add a node, or correct node selector, tolerations and affinity",
-                object=f"Pod/{pod['metadata']['name']}",
-                reason="Unschedulable",
-                message=message,
-            )
-            return Doom(verdict=CAPACITY, cause=cause)
+            words = re.split(r"\.? (?:no new claims to deallocate|preemption:)", condition.get("message", ""))[0]
+            return words.rstrip(".,")
     return None
 
 
@@ -182,14 +233,15 @@ def _ended(pod: Object, container: dict[str, Any]) -> Doom | None:
     code, message = end.get("exitCode"), (end.get("message") or "").strip()
     if code == 128 and "executable file not found" in message:
         return _doom(NAMED, "executable_missing", pod, container, message, "Correct the command or the image")
-    if code in WRONG_COMMAND and _seconds(end) < SOON:
-        words = f"it exited with code {code} after {_seconds(end):.0f} s{': ' + _last_line(message) if message else ''}"
+    if code in WRONG_COMMAND and ran(end) < SOON:
+        words = f"it exited with code {code} after {ran(end):.0f} s{': ' + _last_line(message) if message else ''}"
         return _doom(NAMED, "wrong_command_line", pod, container, words, "Correct the arguments of the server")
     return None
 
 
 def _repeated(pod: Object, container: dict[str, Any], deaths: Deaths) -> Doom | None:
-    ends = deaths.get((pod["metadata"]["uid"], container["name"]), ())
+    known = deaths.get((pod["metadata"]["uid"], container["name"]))
+    ends = known.ends if known else ()
     if len(ends) < 2 or ends[-1] != ends[-2]:
         return None
     code, reason = ends[-1]
@@ -217,14 +269,6 @@ def _doom(verdict: str, cause_id: str, pod: Object, container: dict[str, Any], w
         message=(end.get("message") or state.get("message") or "").strip()[-1000:],
     )
     return Doom(verdict=verdict, cause=cause)
-
-
-def _seconds(end: dict[str, Any]) -> float:
-    try:
-        started, finished = (datetime.fromisoformat(end[name]) for name in ("startedAt", "finishedAt"))
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-    return (finished - started).total_seconds()
 
 
 def _last_line(text: str) -> str:

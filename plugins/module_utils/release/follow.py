@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
@@ -14,8 +14,12 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.autopsy import Autopsies
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import Deaths, with_deaths
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.events import Events
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overdue import overdue
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.steadiness import life
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.stuck import Stuck
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
 DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "ReplicaSet"), Kind("v1", "Pod")
@@ -37,10 +41,11 @@ class Hooks:
 
 
 class Follower:
-    """One rollout of one Deployment, which is the answer to our own write."""
+    """One rollout of one Deployment, which is the answer to our own write. `began`: when the operation did, RFC 3339,
+    by the API server's clock."""
 
-    def __init__(self, api: Api, deployment: Object, wishes: Wishes, hooks: Hooks) -> None:
-        self.api, self.wishes, self.hooks = api, wishes, hooks
+    def __init__(self, api: Api, deployment: Object, wishes: Wishes, hooks: Hooks, began: str) -> None:
+        self.api, self.wishes, self.hooks, self.began = api, wishes, hooks, began
         self.name, self.generation = deployment["metadata"]["name"], deployment["metadata"]["generation"]
         self.selector = label_selector(deployment)
         # A pod may take so long; the count begins anew with each pod that becomes ready.
@@ -48,8 +53,10 @@ class Follower:
         self.open_gate, self.give_way = hooks.open_gate, hooks.give_way
         self.cramped: float | None = None
         self.replica_set: Object | None = None
-        self.deaths: doom.Deaths = {}
-        self.autopsies = Autopsies(api, wishes.explain)
+        self.deaths: Deaths = {}
+        events = Events(api)
+        self.autopsies = Autopsies(api, wishes.explain, events)
+        self.stuck = Stuck(api, wishes.explain, events, wishes.timings)
         self.asked: set[tuple[str, int]] = set()
         self.start = self.progress = time.monotonic()
         self.told, self.told_at, self.suspicion = "", self.start, (0.0, "")
@@ -67,6 +74,8 @@ class Follower:
                 if isinstance(answer, rollout.Ready) and self.open_gate is None:
                     return answer
                 self._heed(answer, seen)
+                if seen.replica_set and doom.failed_create(seen.replica_set) and not self.stuck.ending(seen.pods)[0]:
+                    self.stuck.nudge(seen.deployment)
             except ConnectionFailed as error:
                 self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
             except ApiError as error:
@@ -80,21 +89,22 @@ class Follower:
     def _look(self) -> rollout.Observation:
         deployment, pods = self.api.get(DEPLOYMENT, self.name), tuple(self.api.list(POD, self.selector))
         accepted = (deployment.get("status") or {}).get("observedGeneration", 0) >= self.generation
-        if accepted and not _has_pod(self.replica_set, pods):
+        if accepted and (not _has_pod(self.replica_set, pods) or _refuses(self.replica_set, deployment)):
             self.replica_set = rollout.current_replica_set(deployment, self.api.list(REPLICA_SET, self.selector))
-        self.deaths = doom.with_deaths(self.deaths, pods)
+        self.deaths = with_deaths(self.deaths, pods, self.began)
         seen = rollout.Observation(
             deployment=deployment,
             replica_set=self.replica_set,
             pods=pods,
             deaths=self.deaths,
             autopsies=self.autopsies.causes,
+            hints=self.stuck.hints,
+            began=self.began,
             now=datetime.now(UTC),
         )
-        # A server that has served may die of what no new start would meet again.
-        served = {uid for uid, _restarts in self.asked}
-        self.autopsies.look(pod for pod in seen.new_pods if pod["metadata"]["uid"] not in served)
-        return seen
+        self.autopsies.look(seen.new_pods, self.deaths)
+        self.stuck.look([*seen.new_pods, *seen.given_up], seen.now)
+        return replace(seen, hints=self.stuck.hints)
 
     def _asked(self, seen: rollout.Observation) -> rollout.Observation:
         """What is to be seen once whoever became ready was asked, before the controller's count of him is trusted. A
@@ -130,15 +140,13 @@ class Follower:
     def _heed(self, answer: rollout.Ready | rollout.Waiting | rollout.Failed, seen: rollout.Observation) -> None:
         moment = time.monotonic()
         if isinstance(answer, rollout.Failed):
-            cause = answer.doom.cause
+            finding, counts = self.stuck.weighed(answer.doom, seen.pods)
             since, suspected = self.suspicion
-            # What a pod that is ending still holds may be what the new one waits for.
-            ending = any("deletionTimestamp" in pod["metadata"] for pod in seen.pods)
-            if suspected != cause.id or (ending and answer.doom.verdict == doom.CAPACITY):
+            if suspected != finding.verdict or not counts:
                 since = moment
-            if moment - since >= self._certain_after(answer.doom.verdict):
-                raise Bad(answer.doom.verdict, cause)
-            self.suspicion = (since, cause.id)
+            if moment - since >= self._certain_after(finding.verdict):
+                raise Bad(finding.verdict, finding.cause)
+            self.suspicion = (since, finding.verdict)
             answer = answer.meanwhile
         else:
             self.suspicion = (0.0, "")
@@ -146,7 +154,7 @@ class Follower:
             self._tell_at_intervals(answer.state, answer.text)
         limit = self.wishes.wait_timeout
         if moment - self.progress > self.budget or (limit is not None and moment - self.start > limit):
-            raise Bad("silence", rollout.overdue(seen, int(moment - self.start)))
+            raise Bad("silence", overdue(seen, int(moment - self.start)))
 
     def _certain_after(self, verdict: str) -> float:
         """Seconds for which a finding must stand."""
@@ -187,3 +195,10 @@ def _has_pod(replica_set: Object | None, pods: tuple[Object, ...]) -> bool:
     interest."""
     uid = replica_set["metadata"]["uid"] if replica_set else None
     return any(owner["uid"] == uid for pod in pods for owner in pod["metadata"].get("ownerReferences") or [])
+
+
+def _refuses(replica_set: Object | None, deployment: Object) -> bool:
+    """Whether it says, or the Deployment does, that a pod cannot be made: then it is looked at, each time anew. What
+    the Deployment says may still be about a former ReplicaSet."""
+    bodies = [body for body in (replica_set, deployment) if body]
+    return any(doom.failed_create(body) for body in bodies)

@@ -12,6 +12,7 @@ PREFIX = "vllm.ai-aas/"
 RELEASE = PREFIX + "release"  # label: every object of a release, and nothing else
 RELEASE_UID = PREFIX + "release-uid"  # annotation: which life of that release, if it was removed and made again
 POD_TEMPLATE_DIGEST = PREFIX + "pod-template-digest"  # annotation of the pod template
+NUDGE = PREFIX + "nudge"  # annotation of a Deployment: when its controller was last told to try again
 OPTIONAL = PREFIX + "optional"  # annotation "true": leave the object out where the cluster does not serve its kind
 RECORD = PREFIX + "record"  # label: head or revision
 RECORD_OF = PREFIX + "record-of"  # label: the release's name; not RELEASE, else every LIST would fetch the records too

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Death, Explain, Object, Standstill
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, names
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import last_end, ran, statuses, with_deaths
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import Head, Row
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import is_ready, messages, pod_state
 
 UNDER_WAY = {"deploy": "deploying", "repair": "repairing", "rollback": "rolling back", "remove": "removing"}
 
@@ -53,6 +56,38 @@ def pods_of(deployments: list[Object]) -> dict[str, Any]:
     return {"ready": ready, "wanted": wanted, "summary": f"{ready}/{wanted}" if deployments else ""}
 
 
+def pods_belong(deployment: Object, pods: list[Object]) -> list[Object]:
+    """Those of the pods that a Deployment selects, and nobody is deleting."""
+    wanted = deployment["spec"]["selector"].get("matchLabels", {}).items()
+    there = (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+    return [pod for pod in there if wanted <= (pod["metadata"].get("labels") or {}).items()]
+
+
+def trouble(deployments: list[Object], pods: list[Object], explain: Explain, now: datetime) -> Cause | None:
+    """Why pods are not ready or not there, as far as their status and that of their Deployments tell, in the words that
+    a rollout would have for it. None where nothing is said."""
+    behind = [pod for pod in pods if not is_ready(pod)]
+    hints = {
+        pod["metadata"]["uid"]: cause
+        for pod in behind
+        if (said := messages(pod)) and (cause := explain(Standstill(messages=said)))
+    }
+    autopsies = {
+        (pod["metadata"]["uid"], container["name"]): cause
+        for pod in behind
+        for container in statuses(pod)
+        if (end := last_end(container)) and (cause := explain(_death(pod, container["name"], end)))
+    }
+    deaths = with_deaths({}, behind)
+    for pod in behind:
+        if found := doom.of_pod(pod, deaths, autopsies, hints):
+            return found.cause
+    if behind:
+        return Cause(id="not_ready", sentence=pod_state(behind[0], now, hints)[1])
+    refused = (doom.of_replica_set(body) for body in deployments)
+    return next((found.cause for found in refused if found), None)
+
+
 def last_write(body: Object) -> str:
     """When an object was written last, RFC 3339; empty if it does not say."""
     return max((entry.get("time") or "" for entry in body["metadata"].get("managedFields") or []), default="")
@@ -84,3 +119,11 @@ def _state(head: Head, current: Row | None, written: str) -> tuple[str, Row | No
     if current:
         return "running", current, current.finished
     return "removed", newest, written
+
+
+def _death(pod: Object, container: str, end: dict[str, Any]) -> Death:
+    """Of what the status keeps: the end of the log, if the container says so (terminationMessagePolicy)."""
+    message = str(end.get("message") or "")
+    part: Object = next((part for part in pod["spec"]["containers"] if part["name"] == container), {})
+    code, reason = int(end.get("exitCode", 0)), str(end.get("reason", ""))
+    return Death(exit_code=code, reason=reason, seconds=ran(end), log=message, container=part, messages=(message,))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Check, Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.doom import statuses
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import statuses
 
 
 def life(pod: Object) -> tuple[str, int]:

@@ -54,6 +54,11 @@ class Store:
                 raise self._lost(found) from error
             self._write(data)
 
+    @property
+    def written(self) -> str:
+        """When the head was written last, by the API server's clock, as objects have their times."""
+        return _written(self._stored).strftime("%Y-%m-%dT%H:%M:%SZ") if self._stored else ""
+
     def age(self) -> float:
         """Seconds since the head was written last, both times by the API server's clock. Writes nothing."""
         if self._stored is None:

@@ -110,7 +110,7 @@ def single(claim: Object) -> bool:
 def stuck(seen: Observation) -> str:
     """What keeps a new pod from coming that an old one would give back: the words of the scheduler or of the quota.
     Empty while a pod is ending: its room may be what is waited for."""
-    if not seen.old_pods or len(seen.old_pods) + len(seen.new_pods) < len(seen.pods):
+    if not seen.old_pods or seen.ending:
         return ""
     if not seen.new_pods and seen.replica_set:
         problem = doom.failed_create(seen.replica_set)

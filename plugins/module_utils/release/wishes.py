@@ -36,8 +36,11 @@ class Patience:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
     """Seconds. `polls`: (until so long into the rollout, look every so often); the last pause holds for ever.
-    `confirm`: how long a finding that may be a hiccup has to stand. `no_room`: how long a further pod waits for room
-    before an old one goes first. `settle`: how long a Service may take to find its pods."""
+    `confirm`: how long a finding that may be a hiccup has to stand; `absent`: so long for what may still be delivered.
+    `no_room`: how long a further pod waits for room before an old one goes first. `settle`: how long a Service may take
+    to find its pods. `stuck`: after so long without a start the events of a pod are read, and again every so often.
+    `nudge`: how often a controller is told to try again. `linger`: how long after its grace period a pod is given to be
+    gone."""
 
     polls: tuple[tuple[float, float], ...] = ((30, 1), (120, 2), (600, 5), (float("inf"), 10))
     tell_every: float = 15
@@ -45,6 +48,9 @@ class Timings:
     absent: float = 30
     no_room: float = 20
     settle: float = 10
+    stuck: float = 5
+    nudge: float = 10
+    linger: float = 30
     patience: Patience = field(default_factory=Patience)
 
     def pause(self, elapsed: float) -> float:

@@ -8,7 +8,7 @@ of it, and the order of the tables in `causes` decides."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause
@@ -21,15 +21,19 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.causes.process
     PROCESS,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.causes.row import Row
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.causes.scheduling import SCHEDULING
 
 LOG = MODEL + MACHINE + PROCESS
+MESSAGES = cluster.EVENTS + SCHEDULING
 
 # How much is looked at where there is more than any failed start has shown: first the cause, last the death.
 HEAD, TAIL, LINE = 80_000, 40_000, 4000
 
-# What stands before the words of a line: a time, the process, the level and the place in the source.
+# What stands before the words of a line: the time and stream of the container runtime, the rank, the process, the
+# level and the place in the source.
 _PREFIX = re.compile(
-    r"(?:\d{4}-\d\d-\d\dT\S+ )?(?:[^()\n]{0,40}\([^()\n]*\bpid=\d+[^()\n]*\) )?"
+    r"(?:\d{4}-\d\d-\d\dT\S+ )?(?:std(?:out|err) [FP] )?(?:\[rank\d+\]: ?)?"
+    r"(?:[^()\n]{0,40}\([^()\n]*\bpid=\d+[^()\n]*\) )?"
     r"(?:(?P<level>[A-Z]+) \d\d-\d\d \d\d:\d\d:\d\d \[?(?P<place>[\w./]+):\d+\] ?"
     r"|(?P<other>(?:DEBUG|INFO|WARNING):\s|\[?[IWV]\d{4} \d\d:))?"
 )
@@ -65,13 +69,18 @@ def explain(
     reason: str = "",
     ran_seconds: float | None = None,
     startup_budget: float | None = None,
+    messages: Sequence[str] = (),
 ) -> Cause | None:
-    """The cause that a container's log names, else the one that its end does; the latter as in explain_exit. None:
-    neither names one, as for a server that was told to stop."""
+    """The cause that a container's log names, else the one that Kubernetes' `messages` about its end do, else the one
+    that the end itself does; the latter as in explain_exit. None: nothing names one, as for a server that was told to
+    stop."""
     seen = evidence(text)
     told = _first(LOG, seen.text, serves=seen.serves)
     if told:
         told = replace(told, exit_code=exit_code)
+    said = explain_events(messages, ran_seconds, startup_budget)
+    if said and reason != "OOMKilled" and (told is None or told.id in (GENERIC, KILLED_WHILE_LOADING)):
+        return replace(said, exit_code=exit_code)
     if exit_code is None or (exit_code == 0 and seen.stops and not told):
         return told
     ended = explain_exit(exit_code, reason, ran_seconds, startup_budget)
@@ -89,21 +98,29 @@ def explain_exit(
     `reason`: of the container's terminated state. `startup_budget`: the seconds that its startup probe gives it
     (initialDelaySeconds + failureThreshold * periodSeconds); who is killed for exceeding it has run about so long, and
     at most for the grace period longer, since vLLM does not heed SIGTERM while it loads."""
+    timed = bool(ran_seconds and startup_budget and _spent(ran_seconds, startup_budget))
+    if timed and exit_code in _BY_SIGNAL and reason not in ("OOMKilled", "ContainerStatusUnknown"):
+        return _too_slow(ran_seconds or 0, startup_budget or 0, exit_code)
     facts = {"ran": _duration(ran_seconds)} if ran_seconds is not None else {}
     row = cluster.EXITS.get(exit_code)
     if reason == "OOMKilled":
         row = cluster.OUT_OF_MEMORY
     elif reason == "ContainerStatusUnknown":
         row = cluster.NODE_LOST
-    elif exit_code in _BY_SIGNAL and ran_seconds and startup_budget and _spent(ran_seconds, startup_budget):
-        row = cluster.STARTUP_TOO_SLOW
-        facts |= {"budget": _duration(startup_budget), "more": _duration(2 * startup_budget)}
     return _cause(row, facts, exit_code=exit_code) if row else None
 
 
-def explain_events(messages: Iterable[str]) -> Cause | None:
-    """The cause that the messages of a pod's events name, or those of its containers' waiting states."""
-    return _first(cluster.EVENTS, "\n".join(messages), serves=False)
+def explain_events(
+    messages: Iterable[str], ran_seconds: float | None = None, startup_budget: float | None = None
+) -> Cause | None:
+    """The cause that the messages of a pod's events name, or those of its conditions and its containers' states.
+    `ran_seconds` and `startup_budget` as in explain_exit."""
+    cause = _first(MESSAGES, "\n".join(messages), serves=False)
+    if cause is None or cause.id != cluster.STARTUP_TOO_SLOW.id or not ran_seconds or not startup_budget:
+        return cause
+    if not _spent(ran_seconds, startup_budget):  # the kubelet goes on counting failures when a container ends by itself
+        return replace(cause, transient=True)
+    return replace(_too_slow(ran_seconds, startup_budget), message=cause.message)
 
 
 def evidence(log: str) -> Evidence:
@@ -182,6 +199,11 @@ def _filled(template: str, facts: Mapping[str, str]) -> str:
     parts = re.split(r"[\[\]]", template)
     known = (place % 2 == 0 or facts.keys() >= set(re.findall(r"\{(\w+)\}", part)) for place, part in enumerate(parts))
     return "".join(part.format_map(facts) for part, told in zip(parts, known, strict=True) if told).strip()
+
+
+def _too_slow(ran: float, budget: float, exit_code: int | None = None) -> Cause:
+    facts = {"ran": _duration(ran), "budget": _duration(budget), "more": _duration(2 * budget)}
+    return _cause(cluster.STARTUP_TOO_SLOW, facts, exit_code=exit_code)
 
 
 def _spent(ran: float, budget: float) -> bool:

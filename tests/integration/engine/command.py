@@ -30,14 +30,15 @@ PATIENCE = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A task: an operation and its options. `speed`: by how much the times of the lock are shorter. `host`: another
-    host that it says it is on, so that the others cannot see its process."""
+    """A task: an operation and its options. `speed`: by how much the times of the lock are shorter. `times`: other ones
+    of the engine, in seconds. `host`: another host that it says it is on, so that the others cannot see its process."""
 
     operation: str = "release"
     options: Mapping[str, Any] = field(default_factory=dict)
     check_mode: bool = False
     user: str = "alice"
     speed: float = 1.0
+    times: Mapping[str, float] = field(default_factory=dict)
     host: str = ""
 
     def start(self, kubeconfig: Path, namespace: str, *, name: str = "small") -> Run:
@@ -50,6 +51,7 @@ class Command:
             "check_mode": self.check_mode,
             "user": self.user,
             "speed": self.speed,
+            "times": dict(self.times),
             "host": self.host,
         }
         output, progress = (Path(tempfile.mkstemp(prefix="worker-")[1]) for _stream in range(2))

@@ -15,8 +15,9 @@ GRACE = 2
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """`greeting` is what its ConfigMap holds; `parts` the objects besides Service and Deployment: `config`, `policy`,
-    `budget`, `account`, `role`, `binding`, `data`
-    (a volume claim). `devices`: resource -> how many each pod holds. `pre_stop`: seconds."""
+    `budget`, `account`, `role`, `binding`, `data` (a volume claim). `spec`, `template` and `container` add to
+    the Deployment's spec, its pod's and its container's. `devices`: resource -> how many each pod holds. `pre_stop`:
+    seconds."""
 
     replicas: int | None = 2
     tag: str = "v0.33.0"
@@ -27,7 +28,9 @@ class Server:
     greeting: str = "hello"
     parts: tuple[str, ...] = ("config", "policy")
     labels: Mapping[str, str] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
     template: Mapping[str, Any] = field(default_factory=dict)
+    container: Mapping[str, Any] = field(default_factory=dict)
     budget: int = 60
     devices: Mapping[str, int] = field(default_factory=dict)
     pre_stop: int = 0
@@ -85,7 +88,7 @@ class Server:
             "resources": {"requests": {"cpu": "5m"} | memory, "limits": {"memory": "128Mi"} | devices},
             "startupProbe": look | {"failureThreshold": self.budget},
             "readinessProbe": look,
-        }
+        } | dict(self.container)
         if self.pre_stop:
             container["lifecycle"] = {"preStop": {"sleep": {"seconds": self.pre_stop}}}
         pod = {
@@ -96,6 +99,7 @@ class Server:
             "containers": [container],
         } | dict(self.template)
         spec: Object = {"selector": {"matchLabels": LABELS}, "template": {"metadata": {"labels": LABELS}, "spec": pod}}
+        spec |= self.spec
         if self.replicas is not None:
             spec["replicas"] = self.replicas
         return _body("apps/v1", "Deployment", labels=self.labels, spec=spec)

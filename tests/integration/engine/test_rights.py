@@ -25,6 +25,8 @@ PLAYBOOKS = "deploy status history verify rollback remove".split()
 SERVER = Server(replicas=1, parts=("config", "policy", "budget", "account", "role", "binding", "data"))
 UPGRADE = replace(SERVER, env={"LANGUAGE": "en"}, parts=())
 BROKEN = replace(SERVER, env={"STAND_IN_CRASH_EXIT_CODE": "1"})
+# Somebody may have told it to: the pod's events are looked at.
+ENDED = replace(SERVER, env={"STAND_IN_CRASH_EXIT_CODE": "0"})
 KEY = "llama-2-7b-api-key"
 
 
@@ -103,6 +105,7 @@ def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Nam
     account.does(replace(deploy(UPGRADE), check_mode=True))
     account.does(deploy(UPGRADE))
     account.does(deploy(BROKEN), fails=True)
+    account.does(deploy(ENDED), fails=True)
     account.does(rollback(revision=1))
     drift(namespace)
     hands.patch(namespace, "persistentvolumeclaims", {"metadata": {"labels": {"vllm.ai-aas/release": None}}})
@@ -138,6 +141,7 @@ def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Nam
 
 def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:
     optional = (
+        {"resources": ["events"]},
         {"resources": ["pods"], "verbs": ["create"]},
         {"resources": ["endpointslices"]},
         {"resources": ["secrets"], "verbs": ["get"]},
@@ -145,10 +149,11 @@ def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: 
     rules = [rule for rule in written_role()["rules"] if not any(each.items() <= rule.items() for each in optional)]
     account = Account(namespace, rules, proxy, tmp_path)
     account.does(deploy(SERVER))
-    account.does(deploy(BROKEN), fails=True)
+    account.does(deploy(ENDED), fails=True)
     account.does(remove())
     assert account.refused == {
         f"POST /api/v1/namespaces/{namespace.name}/pods",
+        f"GET /api/v1/namespaces/{namespace.name}/events",
         f"GET /apis/discovery.k8s.io/v1/namespaces/{namespace.name}/endpointslices",
     }
 

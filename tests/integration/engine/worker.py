@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations import release
@@ -41,7 +42,7 @@ def main() -> None:
         console=lambda line: print(line, file=sys.stderr, flush=True),
         environ=os.environ,
         by={"user": task["user"], "host": "test"},
-        timings=timings(task["speed"]),
+        timings=replace(timings(task["speed"]), **task["times"]),
         parent=os.getppid(),
     )
     json.dump(perform(OPERATIONS[task["operation"]], task["params"], caller), sys.stdout)

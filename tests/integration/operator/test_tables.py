@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy
+from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
 from ansible_collections.ai_aas.vllm.tests.integration.playbook import DEPLOY, HERE, REMOVE, Run, play
 
@@ -42,6 +43,12 @@ def shown(run: Run) -> dict[str, list[str]]:
 def masked(lines: list[str]) -> list[str]:
     """With one moment for all, since that is when it was tested."""
     return [re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d", MOMENT, line) for line in lines]
+
+
+def unbroken(notes: list[str]) -> list[str]:
+    """The paragraphs below a table, without what differs from run to run."""
+    text = re.sub(r"\b\d+ ?s\b", "N s", re.sub(r"-test-[a-z0-9]+-[a-z0-9]{5}\b", "-test-POD", "\n".join(notes)))
+    return [" ".join(part.split()) for part in text.split("\n\n") if part]
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +103,46 @@ def test_status(place: Namespace, inventory: Path, proxy: Proxy, environment: di
         "gone     test         1 removed     -         vllm/vllm-openai:v0.33.0  test/model  -     2026-11-23 12:00",
         "never    test         not deployed  -         -                         -           -     -",
     ]
-    assert len(lines) == 1 + len(SERVERS) + len(FLEET)
+    table, notes = lines[: 1 + len(SERVERS) + len(FLEET)], lines[1 + len(SERVERS) + len(FLEET) :]
+    assert all(re.match("(SERVER|[a-z]+-?)", line) for line in table)
+    # What was said when they failed.
+    late = (
+        "After N s 1 of its pods are not ready: NAME-test-POD loading, N s of 1m01s. Read the log of the pod; if it is "
+        "still loading, raise the startup probe's budget (vllm_deploy_startup_failure_threshold)."
+    )
+    assert unbroken(notes) == [
+        f"two-bad: Revision 2 failed: {late.replace('NAME', 'two-bad')}",
+        f"bad: Revision 1 failed: {late.replace('NAME', 'bad')}",
+    ]
     assert_fits(run)
     # However many servers there are: their records, and how many pods are ready.
     paths = [request.path.rpartition("/")[2] for request in proxy.requests]
     assert paths == ["configmaps", "deployments"]
     assert "changed=1" not in run.stdout
+
+
+def test_status_of_a_server_that_is_not_ready(place: Namespace, inventory: Path, proxy: Proxy) -> None:
+    """What its pods say now, in the words of a release; for one more request, however many servers there are."""
+    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}}
+    hands.create(place, "resourcequotas", quota)
+    hands.wait_for(lambda: place.get("resourcequotas", "q").get("status", {}).get("used"))
+    hands.patch(place, "apps/v1/deployments", {"spec": {"replicas": 3}}, name="well-test")
+    try:
+        hands.wait_for(lambda: "exceeded quota" in json.dumps(place.deployment("well-test")["status"]))
+        run = look(STATUS, place, inventory, proxy)
+    finally:
+        hands.patch(place, "apps/v1/deployments", {"spec": {"replicas": 2}}, name="well-test")
+        hands.delete(place, "resourcequotas", name="q")
+    (lines,) = shown(run).values()
+    assert lines[1].split()[-4:-2] == ["test/model", "2/3"]
+    notes = unbroken(lines[1 + len(SERVERS) + len(FLEET) :])
+    assert re.fullmatch(
+        r"well: no pod can be made: .* is forbidden: exceeded quota: q, .*\. Free some of the quota, or raise it\.",
+        notes[0],
+    ), notes
+    assert_fits(run)
+    paths = [request.path.rpartition("/")[2] for request in proxy.requests]
+    assert paths == ["configmaps", "deployments", "pods"]
 
 
 def test_history(place: Namespace, inventory: Path, proxy: Proxy) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import with_deaths
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import (
     Failed,
     Observation,
@@ -87,7 +87,7 @@ LOADING = pod("p", ready=False)
 
 def seen(body: Object, *pods: Object, replica_set: Object | None = replica_set()) -> Observation:  # noqa: B008 - never changed
     return Observation(
-        deployment=body, replica_set=replica_set, pods=pods, deaths=doom.with_deaths({}, pods), autopsies={}, now=NOW
+        deployment=body, replica_set=replica_set, pods=pods, deaths=with_deaths({}, pods), autopsies={}, now=NOW
     )
 
 

@@ -3,39 +3,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import with_deaths
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.doom import (
     CONTRACT,
     NAMED,
-    REPEATED,
-    count_deaths,
+    held_up,
+    of_deployment,
     of_pod,
     of_replica_set,
-    with_deaths,
 )
-
-Object = dict[str, Any]
-
-
-def pod(**status: Any) -> Object:
-    container = {"name": "vllm", "image": "v:2", "restartCount": 0, "state": {}} | status
-    return {
-        "metadata": {"name": "p", "uid": "u"},
-        "spec": {"nodeName": "gpu-a"},
-        "status": {"containerStatuses": [container]},
-    }
+from ansible_collections.ai_aas.vllm.tests.unit.release.containers import Object, ended, pod, waiting
 
 
-def waiting(reason: str, message: str = "") -> Object:
-    return {"waiting": {"reason": reason, "message": message}}
-
-
-def ended(code: int, *, reason: str = "Error", seconds: int = 5, message: str = "") -> Object:
-    times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": f"2026-01-01T00:{seconds // 60:02}:{seconds % 60:02}Z"}
-    return {"terminated": {"exitCode": code, "reason": reason, "message": message} | times}
+def replica_failure(message: str) -> Object:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": message}
+    return {"status": {"conditions": [condition] if message else []}}
 
 
 NOT_FOUND = 'rpc error: code = NotFound desc = failed to pull and unpack image "v:2"'
@@ -117,7 +101,7 @@ NOT_FOUND = 'rpc error: code = NotFound desc = failed to pull and unpack image "
     ],
 )
 def test_what_cannot_heal(status: Object, verdict: str, cause_id: str, sentence: str) -> None:
-    doom = of_pod(pod(**status), {}, {})
+    doom = of_pod(pod(**status), {}, {}, {})
     assert doom is not None
     assert (doom.verdict, doom.cause.id, doom.cause.sentence) == (verdict, cause_id, f"p cannot run: {sentence}")
     assert (doom.cause.object, doom.cause.container, doom.cause.node) == ("Pod/p", "vllm", "gpu-a")
@@ -154,57 +138,8 @@ def test_what_cannot_heal(status: Object, verdict: str, cause_id: str, sentence:
 )
 def test_what_may_heal(status: Object, verdict: str | None) -> None:
     """It is no failure yet, or one that has to stand for a while."""
-    found = of_pod(pod(**status), with_deaths({}, [pod(**status)]), {})
+    found = of_pod(pod(**status), with_deaths({}, [pod(**status)]), {}, {})
     assert (found.verdict if found else None) == verdict
-
-
-@pytest.mark.parametrize(
-    ("deaths", "cause_id", "sentence"),
-    [
-        ([(1, "Error")], None, ""),
-        ([(1, "Error"), (137, "OOMKilled")], None, ""),
-        ([(1, "Error"), (1, "Error")], "crash", "it ended twice with exit code 1"),
-        ([(0, "Completed"), (0, "Completed")], "crash", "it ended twice with exit code 0"),
-        (
-            [(1, "Error"), (137, "OOMKilled"), (137, "OOMKilled")],
-            "oom_killed",
-            "it ended 3 times with exit code 137 (OOMKilled)",
-        ),
-    ],
-)
-def test_dying_twice_in_the_same_way(deaths: list[tuple[int, str]], cause_id: str | None, sentence: str) -> None:
-    doom = of_pod(pod(state={"running": {}}), {("u", "vllm"): tuple(deaths)}, {})
-    assert (doom.cause.id if doom else None) == cause_id
-    if doom:
-        assert (doom.verdict, doom.cause.sentence) == (REPEATED, f"p cannot run: {sentence}")
-
-
-@pytest.mark.parametrize(
-    ("status", "count"),
-    [
-        ({"state": {"running": {}}}, 0),
-        ({"state": ended(1)}, 1),
-        ({"state": waiting("CrashLoopBackOff"), "lastState": ended(1), "restartCount": 0}, 1),
-        ({"state": {"running": {}}, "lastState": ended(1), "restartCount": 1}, 1),
-        ({"state": waiting("CrashLoopBackOff"), "lastState": ended(1), "restartCount": 1}, 2),
-        ({"state": waiting("ContainerCreating")}, 0),
-    ],
-)
-def test_deaths_are_counted_not_states(status: Object, count: int) -> None:
-    assert count_deaths(pod(**status)["status"]["containerStatuses"][0]) == count
-
-
-def test_deaths_are_remembered_beyond_what_kubernetes_keeps() -> None:
-    once = pod(state=ended(1))
-    twice = pod(state=waiting("CrashLoopBackOff"), lastState=ended(137, reason="OOMKilled"), restartCount=1)
-    known = with_deaths({}, [once])
-    assert known == {("u", "vllm"): ((1, "Error"),)}
-    assert with_deaths(known, [once]) == known, "one death is counted once"
-    assert with_deaths(known, [twice]) == {("u", "vllm"): ((1, "Error"), (137, "OOMKilled"))}
-    assert with_deaths({}, [twice]) == {("u", "vllm"): ((137, "OOMKilled"),) * 2}, (
-        "what nobody saw was like what is seen"
-    )
-    assert with_deaths(known, [pod(state={"running": {}})]) == known
 
 
 @pytest.mark.parametrize(
@@ -221,8 +156,7 @@ def test_deaths_are_remembered_beyond_what_kubernetes_keeps() -> None:
     ],
 )
 def test_pods_that_cannot_be_made(message: str, cause_id: str | None) -> None:
-    condition = {"type": "ReplicaFailure", "status": "True", "message": message}
-    doom = of_replica_set({"status": {"conditions": [condition] if message else []}})
+    doom = of_replica_set(replica_failure(message))
     assert (doom.cause.id if doom else None) == cause_id
     if doom:
         assert doom.verdict == ("capacity" if cause_id == "quota_exceeded" else NAMED)
@@ -237,7 +171,7 @@ def test_a_failure_that_is_over_is_none() -> None:
 def test_an_init_container_can_doom_its_pod() -> None:
     body = pod(state={"running": {}})
     body["status"]["initContainerStatuses"] = [{"name": "fetch", "image": "i:1", "state": waiting("InvalidImageName")}]
-    doom = of_pod(body, {}, {})
+    doom = of_pod(body, {}, {}, {})
     assert doom is not None
     assert isinstance(doom.cause, Cause)
     assert doom.cause.container == "fetch"
@@ -246,7 +180,7 @@ def test_an_init_container_can_doom_its_pod() -> None:
 def died(cause: Cause | None) -> tuple[str, str, str]:
     body = pod(state=waiting("CrashLoopBackOff"), lastState=ended(1), restartCount=1)
     autopsies = {("u", "vllm"): cause} if cause else {}
-    doom = of_pod(body, with_deaths({}, [body]), autopsies)
+    doom = of_pod(body, with_deaths({}, [body]), autopsies, {})
     assert doom
     return doom.verdict, doom.cause.id, doom.cause.setting
 
@@ -261,4 +195,61 @@ def test_what_the_log_says_is_the_cause() -> None:
 def test_one_death_of_what_may_heal_is_not_enough() -> None:
     body = pod(state=ended(1))
     autopsies = {("u", "vllm"): Cause(id="hf_unreachable", sentence="no hub", transient=True)}
-    assert of_pod(body, with_deaths({}, [body]), autopsies) is None
+    assert of_pod(body, with_deaths({}, [body]), autopsies, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "verdict"),
+    [
+        (Cause(id="driver_too_old", sentence="the driver is too old"), NAMED),
+        (
+            Cause(id="secret_missing", sentence="s", transient=True, message='secret "keys" not found'),
+            "absent_reference",
+        ),
+        (Cause(id="volume_in_use", sentence="v", transient=True, message="Multi-Attach error"), "capacity"),
+    ],
+)
+def test_what_the_events_say_of_a_pod_that_does_not_start(hint: Cause, verdict: str) -> None:
+    doom = of_pod(pod(state=waiting("ContainerCreating")), {}, {}, {"u": hint})
+    assert doom is not None
+    assert (doom.verdict, doom.cause.id) == (verdict, hint.id)
+
+
+def test_a_finding_is_told_in_the_words_of_the_hint() -> None:
+    body = pod(state=waiting("ErrImagePull", "401 Unauthorized"))
+    hint = Cause(id="image_unauthorized", sentence="no entry", cure="Correct it", setting="image pull secrets")
+    doom = of_pod(body, {}, {}, {"u": hint})
+    assert doom is not None
+    assert (doom.verdict, doom.cause.id, doom.cause.setting) == ("capacity", "image_unauthorized", "image pull secrets")
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "why", "cure"),
+    [
+        ([], "its node gpu-a does not answer", "Look at the node gpu-a"),
+        (["x/y"], "a finalizer holds it (x/y)", "Remove the finalizer"),
+    ],
+)
+def test_a_pod_that_should_be_gone(finalizers: list[str], why: str, cure: str) -> None:
+    full = of_replica_set(replica_failure("exceeded quota: gpus"))
+    assert full is not None
+    body = pod()
+    body["metadata"]["finalizers"] = finalizers
+    cause = held_up(full, body).cause
+    assert cause.id == "pod_not_ending"
+    assert cause.sentence == f"no pod can be made: exceeded quota: gpus; p should have ended by now, but {why}"
+    assert cause.cure.startswith(cure)
+
+
+@pytest.mark.parametrize(
+    ("message", "began", "verdict"),
+    [
+        ("denied by a webhook", "2026-01-01T00:00:00Z", CONTRACT),
+        ("exceeded quota: sets", "2026-01-01T00:00:00Z", "capacity"),
+        ("denied by a webhook", "2026-01-01T00:00:01Z", None),
+    ],
+)
+def test_a_replica_set_that_cannot_be_made(message: str, began: str, verdict: str | None) -> None:
+    condition = {"reason": "ReplicaSetCreateError", "message": message, "lastUpdateTime": "2026-01-01T00:00:00Z"}
+    doom = of_deployment({"status": {"conditions": [condition]}}, began)
+    assert (doom.verdict if doom else None) == verdict

@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overview import last_write, overview, pods_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Death, Standstill
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overview import (
+    last_write,
+    overview,
+    pods_belong,
+    pods_of,
+    trouble,
+)
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import (
     Current,
     Head,
@@ -16,6 +23,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.record import 
     Request,
     Row,
 )
+from ansible_collections.ai_aas.vllm.tests.unit.release import observations
 
 HOLDER = Holder(host="h", boot_id="b", pid_namespace="p", pid=1, start=2, user="ann")
 CAUSE = {"cause": "out_of_memory"}
@@ -114,3 +122,68 @@ def test_when_an_object_was_written_last() -> None:
 )
 def test_pods(deployments: list[dict[str, Any]], told: dict[str, Any]) -> None:
     assert pods_of(deployments) == told
+
+
+def explain(what: Death | Standstill) -> Cause | None:
+    if isinstance(what, Standstill):
+        return Cause(id="image_not_found", sentence="there is no such image", cure="Correct it")
+    return Cause(id="tp_heads", sentence=what.log, cure="Another number", setting="gpus") if what.log else None
+
+
+@pytest.mark.parametrize(
+    ("pods", "sentence", "setting"),
+    [
+        pytest.param([observations.pod()], None, "", id="ready"),
+        pytest.param([observations.LOADING], "p loading, 2m05s of 10m00s", "", id="loading"),
+        pytest.param(
+            [observations.pod("q"), observations.waiting(reason="ErrImagePull", message="v:2: not found")],
+            "p cannot run: there is no such image",
+            "",
+            id="an image that does not exist",
+        ),
+        pytest.param(
+            [
+                observations.waiting(
+                    reason="CrashLoopBackOff",
+                    restarts=1,
+                    lastState={"terminated": {"exitCode": 1, "message": "12 heads, 8 GPUs"}},
+                )
+            ],
+            "p cannot run: 12 heads, 8 GPUs",
+            "gpus",
+            id="the end of its log names a cause",
+        ),
+        pytest.param(
+            [
+                observations.waiting(
+                    reason="CrashLoopBackOff", restarts=1, lastState={"terminated": {"exitCode": 1, "message": ""}}
+                )
+            ],
+            "p cannot run: it ended twice with exit code 1",
+            "",
+            id="nothing names a cause",
+        ),
+    ],
+)
+def test_what_pods_say_now(pods: list[dict[str, Any]], sentence: str | None, setting: str) -> None:
+    cause = trouble([], pods, explain, observations.NOW)
+    assert (cause.sentence if cause else None) == sentence
+    assert (cause.setting if cause else "") == setting
+
+
+def test_pods_belong_to_the_deployment_that_selects_them() -> None:
+    def labelled(**metadata: Any) -> dict[str, Any]:
+        return {"metadata": metadata}
+
+    mine, others = labelled(labels={"app": "x", "pod-template-hash": "1"}), labelled(labels={"app": "y"})
+    ending = labelled(labels={"app": "x"}, deletionTimestamp="now")
+    body = {"spec": {"selector": {"matchLabels": {"app": "x"}}}}
+    assert pods_belong(body, [mine, others, ending, labelled()]) == [mine]
+
+
+def test_why_there_are_too_few_pods() -> None:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
+    body = {"status": {"conditions": [condition]}}
+    cause = trouble([body], [observations.pod()], explain, observations.NOW)
+    assert cause is not None
+    assert (cause.id, cause.sentence) == ("quota_exceeded", "no pod can be made: exceeded quota: gpus")

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime
 from typing import Any
 
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import (
     Failed,
     Observation,
@@ -17,13 +15,12 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import
     current_replica_set,
     duration,
     judge,
-    overdue,
-    pod_state,
 )
 from ansible_collections.ai_aas.vllm.tests.unit.release.observations import (
     CONTAINER,
     LOADING,
     NOW,
+    STARTED,
     Object,
     deployment,
     names,
@@ -108,6 +105,23 @@ def missing(name: str, **more: Any) -> Object:
 CREATING = waiting("q", reason="ContainerCreating")
 
 
+def unplaced() -> Object:
+    body = unscheduled("q", message="0/1 nodes")
+    return body | {"spec": body["spec"] | {"nodeName": ""}}
+
+
+def given_up(name: str) -> Object:
+    body = pod(name, ready=False)
+    return body | {
+        "status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    }
+
+
+def refused_replica_set() -> Object:
+    condition = {"type": "Progressing", "reason": "ReplicaSetCreateError", "message": "denied by a webhook"}
+    return {"status": {"observedGeneration": 1, "conditions": [condition | {"lastUpdateTime": STARTED}]}}
+
+
 @pytest.mark.parametrize(
     ("observation", "failed"),
     [
@@ -135,10 +149,42 @@ CREATING = waiting("q", reason="ContainerCreating")
         pytest.param(
             seen(deployment(), replica_set=replica_set(failure="exceeded quota")), True, id="a quota that stays full"
         ),
+        pytest.param(
+            seen(deployment(), pod(), replica_set=replica_set(failure="exceeded quota")),
+            False,
+            id="what the ReplicaSet said before it had all its pods",
+        ),
+        pytest.param(
+            seen(deployment(2, ready=1), pod(), unplaced()),
+            True,
+            id="one of two fits on no node, which is no node's fault",
+        ),
+        pytest.param(
+            seen(deployment(2, ready=1), pod(), given_up("q"), CREATING), False, id="one pod that its node gave up"
+        ),
+        pytest.param(
+            seen(deployment(), CREATING, given_up("q"), given_up("r")), True, id="the second that was given up likewise"
+        ),
+        pytest.param(
+            seen(deployment(observed=1) | refused_replica_set(), replica_set=None), True, id="no ReplicaSet can be made"
+        ),
     ],
 )
 def test_no_waiting_will_help(observation: Observation, failed: bool) -> None:
     assert isinstance(judge(observation, generation=2), Failed) is failed
+
+
+def test_the_more_certain_finding_is_the_one() -> None:
+    answer = judge(seen(deployment(2, ready=0), unplaced(), missing("p")), generation=2)
+    assert isinstance(answer, Failed)
+    assert answer.doom.cause.id == "image_not_found"
+
+
+def test_a_ready_pod_is_not_doomed_by_its_past() -> None:
+    """A rollback to a server that was restarted now and then, while the bad pods still end."""
+    ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    veteran = pod(restartCount=3, lastState=ended)
+    assert isinstance(judge(seen(deployment(), veteran, pod("bad", "old")), generation=2), Waiting)
 
 
 def test_conditions_of_the_deployment_are_not_listened_to() -> None:
@@ -171,79 +217,6 @@ def test_the_state_is_news_only_when_something_happens() -> None:
         state(),
     ]
     assert len({loading, *others}) == 1 + len(others)
-
-
-ENDED = {"terminated": {"exitCode": 1, "reason": "Error"}}
-
-
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        pytest.param(unscheduled(message="0/1 nodes"), "p is not scheduled: 0/1 nodes", id="unscheduled"),
-        pytest.param(unscheduled(), "p is not scheduled: Unschedulable", id="unscheduled without a message"),
-        pytest.param(waiting(reason="ContainerCreating"), "p pulls its image and mounts its volumes", id="creating"),
-        pytest.param(waiting(reason="PodInitializing"), "p pulls its image and mounts its volumes", id="initializing"),
-        pytest.param(
-            waiting(reason="ErrImagePull", message="not found"),
-            "p ErrImagePull: not found",
-            id="the image cannot be pulled",
-        ),
-        pytest.param(
-            waiting(reason="CrashLoopBackOff", message="back-off 10s", restarts=3, lastState=ENDED),
-            "p CrashLoopBackOff: back-off 10s (exited with code 1, 3 restarts)",
-            id="in back-off",
-        ),
-        pytest.param(pod(ready=False, state=ENDED), "p exited with code 1", id="exited"),
-        pytest.param(
-            pod(ready=False, state=ENDED, restartCount=2), "p exited with code 1, restarted 2 times", id="exited again"
-        ),
-        pytest.param(LOADING, "p loading, 2m05s of 10m00s", id="loading"),
-        pytest.param(
-            pod(ready=False, restartCount=1), "p loading, 2m05s of 10m00s, restarted once", id="loading after a restart"
-        ),
-        pytest.param(pod(), "p running", id="all containers ready, the pod not yet"),
-        pytest.param(pod() | {"status": {}}, "p accepted", id="nothing known"),
-        pytest.param(pod() | {"status": {"phase": "Failed"}}, "p failed", id="evicted"),
-    ],
-)
-def test_texts_for_a_pod(body: Object, text: str) -> None:
-    assert pod_state(body, NOW)[1] == text
-
-
-def test_an_init_container_speaks_first() -> None:
-    body = copy.deepcopy(LOADING)
-    failing = {"name": "init", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "restartCount": 1}
-    body["status"]["initContainerStatuses"] = [failing]
-    assert pod_state(body, NOW)[1] == "p CrashLoopBackOff"
-
-
-def test_overdue_says_what_the_pods_say() -> None:
-    last = {"terminated": {"exitCode": 1, "reason": "Error", "message": "  Traceback\nValueError: no\n"}}
-    crashing = waiting(reason="CrashLoopBackOff", restarts=2, lastState=last)
-    assert overdue(seen(deployment(2, ready=1), pod("q"), crashing), 90) == Cause(
-        id="not_ready_in_time",
-        sentence="After 90 s 1 of its pods are not ready: p CrashLoopBackOff (exited with code 1, 2 restarts)",
-        cure="Read the log of the pod; if it is still loading, raise the startup probe's budget",
-        object="Pod/p",
-        container="vllm",
-        node="gpu-a",
-        reason="Error",
-        exit_code=1,
-        message="Traceback\nValueError: no",
-    )
-
-
-@pytest.mark.parametrize(
-    ("found", "why"),
-    [
-        (None, "the controller made no ReplicaSet"),
-        (replica_set(), "no reason is given"),
-        (replica_set(failure="exceeded quota: gpus"), "exceeded quota: gpus"),
-    ],
-)
-def test_overdue_without_a_pod(found: Object | None, why: str) -> None:
-    cause = overdue(seen(deployment(), replica_set=found), 90)
-    assert cause == Cause(id="no_pod", sentence=f"After 90 s there is no pod: {why}", reason="ProgressDeadlineExceeded")
 
 
 def test_the_current_replica_set_is_the_one_made_from_the_template() -> None:

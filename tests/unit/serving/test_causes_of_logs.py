@@ -37,5 +37,5 @@ def test_every_cause_names_a_cure_and_no_full_stop(row: Row) -> None:
 def test_what_can_heal_by_itself() -> None:
     assert {row.id for row in LOG if row.transient} == {
         "hf_rate_limited", "hf_unreachable", "gpu_busy", "gpu_fault", "nccl", "startup_timeout", "killed_while_loading",
-        "generic",
+        "generic", "worker_killed",
     }  # fmt: skip

@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.diagnosis import explain, explain_events, explain_exit
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.diagnosis import (
+    MESSAGES,
+    explain,
+    explain_events,
+    explain_exit,
+)
 from ansible_collections.ai_aas.vllm.tests.unit.serving.samples import read
 
 EVENTS = read("causes_of_events.txt")
@@ -18,6 +23,10 @@ def test_an_event(cause_id: str, message: str, parts: tuple[str, ...]) -> None:
     assert [part for part in parts if part not in cause.sentence] == []
     assert cause.cure
     assert cause.message == message
+
+
+def test_every_row_of_the_tables_is_tried() -> None:
+    assert {row.id for row in MESSAGES} == {cause_id for cause_id, _message, _parts in EVENTS}
 
 
 @pytest.mark.parametrize(
@@ -113,3 +122,45 @@ def test_a_log_and_an_end_together(log: str, code: int, reason: str, cause_id: s
 
 def test_neither_a_log_nor_an_end_that_says_something() -> None:
     assert explain("", 1) is None
+
+
+PROBED = "Container vllm failed liveness probe, will be restarted"
+TOO_SLOW = "Container vllm failed startup probe, will be restarted"
+STOPPED = "(APIServer pid=1) INFO 11-23 08:29:36 [launcher.py:254] [shutdown] API server: shutdown triggered"
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "reason", "message", "cause_id"),
+    [
+        pytest.param(STOPPED, 0, "Completed", PROBED, "liveness_failed", id="it stopped as it was told to"),
+        pytest.param(STOPPED, 0, "Completed", "Stopping container vllm", None, id="somebody stopped it"),
+        pytest.param("KeyboardInterrupt: terminated", 130, "Error", TOO_SLOW, "startup_too_slow", id="while it loaded"),
+        pytest.param("", 137, "OOMKilled", PROBED, "oom_killed", id="the kernel was faster"),
+        pytest.param("NCCL error: unhandled", 137, "Error", PROBED, "nccl", id="the log says why it did not answer"),
+        pytest.param(
+            "",
+            128,
+            "StartError",
+            'exec: "vlm": executable file not found in $PATH',
+            "executable_missing",
+            id="no start",
+        ),
+    ],
+)
+def test_what_kubernetes_says_of_an_end(log: str, code: int, reason: str, message: str, cause_id: str | None) -> None:
+    cause = explain(log, code, reason=reason, ran_seconds=600, startup_budget=600, messages=[message])
+    assert (cause.id if cause else None) == cause_id
+
+
+def test_a_startup_probe_that_gives_up_says_how_long_it_ran_and_what_to_set() -> None:
+    cause = explain_events([TOO_SLOW], ran_seconds=601, startup_budget=600)
+    assert cause is not None
+    assert cause.sentence.startswith("the server was killed after 10m01s: it was still loading")
+    assert cause.cure.endswith("at least 20m00s")
+    assert cause.message == TOO_SLOW
+
+
+def test_a_startup_probe_that_gives_up_early_proves_nothing() -> None:
+    cause = explain_events([TOO_SLOW], ran_seconds=29, startup_budget=600)
+    assert cause is not None
+    assert (cause.id, cause.transient) == ("startup_too_slow", True)

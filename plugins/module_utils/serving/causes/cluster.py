@@ -25,6 +25,7 @@ EVENTS: tuple[Row, ...] = (
         cure="Check the NVIDIA driver, runtime and device plugin of the node",
         setting="node selector",
         facts=(r"nvidia-container-cli: (?P<error>[^\n]{1,200})",),
+        transient=True,  # on a new node the driver and the device plugin may still be coming
     ),
     Row(
         id="executable_missing",
@@ -70,7 +71,10 @@ EVENTS: tuple[Row, ...] = (
         sentence="the registry does not let the node pull the image[ {image}], or has none of this name",
         cure="Correct the image's name, or the pull secret (imagePullSecrets)",
         setting="image pull secrets",
-        facts=(r'[Ff]ailed to pull image "(?P<image>[^"]+)"', r'reference "(?P<image>[^"]+)"'),
+        facts=(
+            r'[Ff]ailed to pull image "(?P<image>[^"]+)"',
+            r'reference "(?:docker\.io/(?:library/)?)?(?P<image>[^"]+)"',
+        ),
         transient=True,
     ),
     Row(
@@ -104,7 +108,10 @@ EVENTS: tuple[Row, ...] = (
         sentence="the image[ {image}] does not exist",
         cure="Correct the image's repository or tag",
         setting="image tag",
-        facts=(r'[Ff]ailed to pull image "(?P<image>[^"]+)"', r'reference "(?P<image>[^"]+)"'),
+        facts=(
+            r'[Ff]ailed to pull image "(?P<image>[^"]+)"',
+            r'reference "(?:docker\.io/(?:library/)?)?(?P<image>[^"]+)"',
+        ),
     ),
     # --- The volumes.
     Row(
@@ -183,6 +190,7 @@ OUT_OF_MEMORY = Row(
     sentence="the container took more memory than its limit, and the kernel killed it[ after {ran}]",
     cure="Raise the container's memory limit; what lies in /dev/shm counts, too",
     setting="memory limit",
+    transient=True,  # a crowded node does it, too
 )
 NODE_LOST = Row(
     id="node_lost",

@@ -142,7 +142,8 @@ MACHINE: tuple[Row, ...] = (
     Row(
         id="gpu_fault",
         signs=r"\bXid\b|uncorrectable ECC error|GPU is lost|fallen off the bus|Driver/library version mismatch"
-        r"|CUDA error: (?:an illegal memory access|device-side assert|unspecified launch failure|misaligned address)",
+        r"|CUDA error: (?:an illegal memory access|device-side assert|unspecified launch failure|misaligned address"
+        r"|unknown error|hardware stack error|CUDA-capable device\(s\) is/are busy)",
         sentence="the GPU or its driver failed[: {error}]",
         cure="Look for Xid in the node's kernel log; if the error follows the node, drain it, else report it to vLLM",
         facts=(

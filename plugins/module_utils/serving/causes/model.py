@@ -55,12 +55,15 @@ MODEL: tuple[Row, ...] = (
     Row(
         id="hf_unreachable",
         signs=r"We couldn't connect to '[^']+' to load|LocalEntryNotFoundError|Name or service not known"
-        r"|Temporary failure in name resolution|There was a specific connection error when trying to load",
+        r"|Temporary failure in name resolution|There was a specific connection error when trying to load"
+        r"|HTTPS?ConnectionPool\(host=\\?'(?!stats\.vllm)[^\n]{1,200}Max retries exceeded",
         sentence="the hub[ at {hub}] cannot be reached[: {error}]",
         cure="Let the pods reach the hub (DNS, NetworkPolicy, proxy), or mount a volume that holds the model",
         setting="egress",
         facts=(
             r"couldn't connect to '(?P<hub>[^']+)'",
+            r"HTTPS?ConnectionPool\(host=\\?'(?P<hub>[^'\\]+)",
+            r"(?P<error>certificate verify failed[^\n(\"]{0,80}[^\n(\" ])",
             r"(?:Connect|Timeout|Proxy|SSL|gai|Connection)\w*[Ee]rror: (?P<error>[^\n]{1,120})",
             r"(?P<error>Name or service not known|Temporary failure in name resolution)",
             r"(?:Server error '|\b)(?P<error>5\d\d [A-Z][A-Za-z ]+)",
@@ -71,13 +74,15 @@ MODEL: tuple[Row, ...] = (
     Row(
         id="model_path_missing",
         signs=r"HFValidationError|Invalid repository ID or local directory specified|Incorrect path_or_model_id"
-        r"|does not appear to have a file named (?:config|params)\.json|Could not detect config format",
+        r"|does not appear to have a file named (?:config|params)\.json|Could not detect config format"
+        r"|No such file or directory: '[^'\n]*/(?:config|params)\.json'",
         sentence="there is no model[ at {path}] (no config.json)",
         cure="Mount the volume that holds the model, or correct the model's path",
         setting="model",
         facts=(
             r"(?:'namespace/repo_name'|directory specified|path_or_model_id): '(?P<path>[^'\n]+)'",
             r"(?P<path>\S+) does not appear to have a file named",
+            r"No such file or directory: '(?P<path>[^'\n]*)/(?:config|params)\.json'",
         ),
     ),
     Row(
@@ -97,11 +102,15 @@ MODEL: tuple[Row, ...] = (
     ),
     Row(
         id="trust_remote_code",
-        signs="contains custom code which must be executed",
+        signs=r"contains custom code which must be executed|requires you to execute the (?:configuration|model) file"
+        r"|consider setting `trust_remote_code=True`",
         sentence="the model[ {model}] brings code of its own, which vLLM runs only when it is told to",
         cure="If you trust its authors, add --trust-remote-code and pin the model's revision",
         setting="--trust-remote-code",
-        facts=(r"The repository `?(?P<model>[^\s`]+)`? contains",),
+        facts=(
+            r"The repository `?(?P<model>[^\s`]+)`? contains",
+            r"Loading (?P<model>\S+) requires you",
+        ),
     ),
     Row(
         id="arch_unsupported",

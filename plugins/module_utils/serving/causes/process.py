@@ -99,7 +99,7 @@ PROCESS: tuple[Row, ...] = (
     # --- Who ended it.
     Row(
         id="startup_timeout",
-        signs=r"Timed out waiting for engine core processes to start",
+        signs=r"Timed out waiting for (?:engine core processes to start|engines to send initial message)",
         sentence="the engine was not ready in time[: vLLM waited {seconds} s]",
         cure="Raise VLLM_ENGINE_READY_TIMEOUT_S[ above {seconds}] to what the startup probe allows",
         setting="extra environment",
@@ -120,16 +120,22 @@ PROCESS: tuple[Row, ...] = (
         sentence="the kernel killed a worker of the server, most likely for lack of memory",
         cure="Raise the container's memory limit",
         setting="memory limit",
+        transient=True,
         serving=True,
     ),
     # Behind those, since a worker that is killed leaves the others with errors of NCCL.
     Row(
         id="nccl",
-        signs=r"NCCL error|ncclCommInitRank|ncclUnhandledCudaError|Dist(?:Store|Network)Error",
+        signs=r"NCCL error|ncclCommInitRank|ncclUnhandledCudaError|Dist(?:Store|Network)Error"
+        r"|Watchdog caught collective operation timeout",
         sentence="the GPUs cannot talk to each other[: {error}]",
         cure="Set NCCL_DEBUG to INFO and read the log; check /dev/shm, the GPUs' links and NCCL_SOCKET_IFNAME",
         setting="extra environment",
-        facts=(r"(?P<error>NCCL error[^\n]{1,200})", r"Dist\w+Error: (?P<error>[^\n]{1,200})"),
+        facts=(
+            r"(?P<error>NCCL error[^\n]{1,200})",
+            r"Dist\w+Error: (?P<error>[^\n]{1,200})",
+            r"(?P<error>collective operation timeout: WorkNCCL\([^\n)]{1,40})",
+        ),
         transient=True,
         serving=True,
     ),
