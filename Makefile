@@ -44,9 +44,12 @@ env: ## .venv and .cache/collections, from pinned requirements
 older: env ## .cache/older, the oldest ansible-core and libraries that have to do
 	$(timed) older .ci/older
 
-lock: env ## renew the pinned requirements after a change of a requirements-*.in
-	@for name in dev older; do uv pip compile requirements-$$name.in --quiet --universal --python-version 3.12 \
-		--generate-hashes --custom-compile-command 'make lock' --output-file requirements-$$name.txt; done
+lock: env ## renew the pinned requirements after a change of what they are made from
+	@pin() { uv pip compile "$$1" --quiet --universal --python-version 3.12 --generate-hashes \
+		--custom-compile-command 'make lock' --output-file "$$2"; }; \
+	pin requirements-dev.in requirements-dev.txt; \
+	pin requirements-older.in requirements-older.txt; \
+	cd tests/vllm; pin pyproject.toml requirements.txt
 
 # --- the test cluster
 
@@ -97,6 +100,10 @@ integration: env older reachable ## the modules and the playbooks against the cl
 
 test-kill: env reachable ## kill and hold back runs at every write, in every operation (half an hour)
 	@$(on_cluster) .ci/timed test-kill pytest --capture no --durations 0 tests/kill
+
+test-vllm: env reachable ## deploy, upgrade and break a real vLLM on the CPU (8 GB of disk; half an hour the first time)
+	$(timed) vllm python -m $(package).tests.vllm.install
+	@$(on_cluster) .ci/timed test-vllm pytest --durations 0 tests/vllm
 
 molecule: env reachable ## the role as a user runs it, from check mode to removal
 	@$(on_cluster) NO_COLOR=1 .ci/timed molecule molecule test --all

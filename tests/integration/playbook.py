@@ -44,10 +44,10 @@ class Run:
     readers: list[threading.Thread] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
 
-    def finish(self) -> Run:
+    def finish(self, patience: float = PATIENCE) -> Run:
         """Waits for its end."""
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(patience)
         finally:
             self.process.kill()
             self.process.wait()

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection says about a real vLLM: that it serves, and of what it dies."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+from ansible_collections.ai_aas.vllm.tests.integration.playbook import Run
+from ansible_collections.ai_aas.vllm.tests.vllm.engine import (
+    container_of,
+    signal_each_new_engine,
+    signal_engine,
+    wait_until,
+)
+from ansible_collections.ai_aas.vllm.tests.vllm.install import VERSION
+from ansible_collections.ai_aas.vllm.tests.vllm.server import RealServer
+
+# Variables of the role that spoil a server -> the cause that is found, and what is said about it.
+SPOILED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "flag": (
+        {"extra_args": ["--no-such-flag"]},
+        "bad_flag",
+        "vLLM does not take its command line: unrecognized arguments: --no-such-flag",
+    ),
+    "path": ({"model_path": "/models/missing"}, "model_path_missing", "there is no model at /models/missing"),
+    "model": ({"max_model_len": 262144}, "max_len_too_big", ""),
+    "memory": ({"max_model_len": 131072}, "kv_cache_too_small", ""),
+}
+
+
+def assert_taken_back(run: Run, server: RealServer, good: dict[str, Any], cause: str) -> dict[str, Any]:
+    """What failed. `good`: the pod that served before, and still does."""
+    assert not run.succeeded, run.told
+    result = run.result()
+    print(result["msg"])
+    (now, state, verified), (failed, *_), *_ = server.namespace.history()
+    assert (state, verified, result["rolled_back_to"]) == ("current", True, now)
+    assert server.namespace.head()["history"][1]["failure"]["cause"] == result["failure"]["cause"] == cause, result
+    assert f"Revision {failed} of one-test failed: " in result["msg"]
+    assert server.pod["metadata"]["uid"] == good["metadata"]["uid"], "a pod that served was replaced"
+    return result
+
+
+def test_it_serves_what_was_asked_for(server: RealServer) -> None:
+    assert server.namespace.history()[0][1:] == ("current", True)
+    assert server.ask("/version").body == {"version": VERSION}
+    answer = server.ask("/v1/completions", {"prompt": "Hello", "max_tokens": 1}).body
+    template = server.namespace.deployment()["spec"]["template"]
+    assert answer["system_fingerprint"] == template["metadata"]["annotations"]["vllm.ai-aas/pod-template-digest"]
+    run = server.verify()
+    assert run.succeeded, run.told
+
+
+def test_an_upgrade_arrives(server: RealServer) -> None:
+    former = server.pod["metadata"]["uid"]
+    run = server.deploy(max_model_len=512)
+    assert run.succeeded, run.told
+    assert [model["max_model_len"] for model in server.ask("/v1/models").body["data"]] == [512]
+    assert server.pod["metadata"]["uid"] != former
+    assert server.namespace.history()[0][1:] == ("current", True)
+
+
+@pytest.mark.parametrize(("changes", "cause", "said"), SPOILED.values(), ids=SPOILED)
+def test_an_upgrade_that_cannot_start_is_taken_back(
+    server: RealServer, changes: dict[str, Any], cause: str, said: str
+) -> None:
+    good = server.pod
+    result = assert_taken_back(server.deploy(**changes), server, good, cause)
+    assert said in result["msg"]
+
+
+def test_an_upgrade_whose_engine_dies_is_taken_back(server: RealServer) -> None:
+    good = server.pod
+    run = server.start_deploy(reason="dies", max_model_len=768)
+    signal_each_new_engine(server.api, server.namespace, run, signal.SIGKILL)
+    result = assert_taken_back(run, server, good, "engine_died")
+    assert result["failure"]["exit_code"] == 0
+
+
+def test_an_upgrade_whose_engine_hangs_is_taken_back(server: RealServer) -> None:
+    good = server.pod
+    run = server.start_deploy(max_model_len=896)
+    signal_each_new_engine(server.api, server.namespace, run, signal.SIGSTOP)
+    result = assert_taken_back(run, server, good, "inference_failed")
+    assert "no answer within" in result["msg"]
+
+
+def test_a_server_that_hangs_is_found(server: RealServer) -> None:
+    container = container_of(server.pod)
+    signal_engine(container, signal.SIGSTOP)
+    try:
+        assert server.ask("/health").status == 200
+        run = server.verify()
+        assert not run.succeeded
+        assert "no answer within" in run.stdout
+    finally:
+        signal_engine(container, signal.SIGCONT)
+    run = server.verify()
+    assert run.succeeded, run.told
+
+
+def test_a_server_that_died_is_found(server: RealServer) -> None:
+    container = container_of(server.pod)
+    signal_engine(container, signal.SIGKILL)
+    wait_until(lambda: container_of(server.pod) != container, "the container has ended")
+    run = server.verify()
+    assert not run.succeeded
+    print(run.stdout)
