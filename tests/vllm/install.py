@@ -57,7 +57,7 @@ def _make_environment() -> None:
     log, todo = FOLDER / "install.log", "Check that PyPI can be reached."
     with step(f"install vLLM {VERSION} (minutes; cached)"):
         run([sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT], log=log, todo="Install Python's venv module.")
-        options = "install --no-deps --require-hashes --only-binary :all:".split()
+        options = "install --no-deps --require-hashes --only-binary :all: --compile-bytecode".split()
         run(["uv", "pip", *options, "--python", PYTHON, "--requirement", REQUIREMENTS], log=log, todo=todo)
         # It looks its version up as that of `vllm`, and knows by it that it is a CPU build.
         (packages,) = ENVIRONMENT.glob("lib/python3*/site-packages")
