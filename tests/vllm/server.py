@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.tunnel import open_tunnel
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Request
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import ask
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Limits, Request
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation
 from ansible_collections.ai_aas.vllm.tests.integration import playbook
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace, Object
 from ansible_collections.ai_aas.vllm.tests.vllm.install import ENVIRONMENT, MODEL, PYTHON_HOME
@@ -21,6 +21,7 @@ from ansible_collections.ai_aas.vllm.tests.vllm.install import ENVIRONMENT, MODE
 INVENTORY = Path(__file__).with_name("inventory")
 # A start takes a minute, several on a busy machine, and no playbook has more than two.
 PATIENCE = 1200
+PORT = 8000
 # The system's libraries come along: those of the image may be older than this machine's Python.
 SYSTEM = Path("/usr")
 # Closed to everybody but root in the image; a volume in its place lets the server's user through to what lies below.
@@ -50,9 +51,10 @@ class RealServer:
         (found,) = self.namespace.pods()
         return found
 
-    def ask(self, path: str, body: Object | None = None) -> Answer:
-        name, request = self.pod["metadata"]["name"], Request(method="POST" if body else "GET", path=path, body=body)
-        return ask(lambda: open_tunnel(self.api.connection, self.namespace.name, name, 8000, 10), request)
+    def ask(self, path: str) -> Answer:
+        name = self.pod["metadata"]["name"]
+        line = Conversation(lambda: open_tunnel(self.api.connection, self.namespace.name, name, PORT, 10))
+        return line.ask(Request(method="GET", path=path), Limits(), last=True)
 
 
 def _placed() -> dict[str, Any]:
