@@ -94,7 +94,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One question and what came of it. `seconds` is how long the answer took.
+    """One question and what came of it. `seconds` is how long the answer took, `cure` what to do about a failure.
 
     `passed` is None where it could not be asked, and `detail` says why: that proves nothing, and fails nothing."""
 
@@ -102,6 +102,7 @@ class Check:
     passed: bool | None
     detail: str
     seconds: float = 0.0
+    cure: str = ""
 
     @property
     def failed(self) -> bool:

@@ -63,7 +63,7 @@ def test_a_server_that_serves_another_model_is_taken_back(namespace: Namespace) 
     assert masked(result["msg"]) == (
         "Revision 2 of one-test failed: POD does not serve: it serves another/model, not test/model. "
         "Revision 1 was put back as revision 3 and serves, verified. "
-        "Read its log."
+        "Correct the model, the names it is served under, or its context length."
     )
     assert (result["failure"]["class"], result["failure"]["cause"]) == ("verification", "identity_failed")
     assert namespace.history() == [(3, "current", True), (2, "failed", False), (1, "superseded", True)]

@@ -18,7 +18,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.examination import Terms, examine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Limits
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server, server_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import CONTAINER, Server, server_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.soak import Bounds
 
 SECRET = Kind("v1", "Secret")
@@ -65,9 +65,8 @@ def verifier(api: Api, verification: Mapping[str, Any]) -> Verify:
     def verify(deployment: Object, pod: Object) -> Answers:
         server = server_of(deployment["spec"]["template"])
         if server is None:
-            return Answers(
-                checks=(Check(name="server", passed=False, detail="the pod template has no container named vllm"),)
-            )
+            detail, cure = f"the pod template has no container named {CONTAINER}", "Name the server's container so"
+            return Answers(checks=(Check(name="server", passed=False, detail=detail, cure=cure),))
         name, port = pod["metadata"]["name"], server.port
         line = Conversation(
             lambda: open_tunnel(api.connection, api.namespace, name, port, terms.limits.total),

@@ -51,4 +51,5 @@ def _endpoints(slices: Iterable[Object]) -> dict[str, set[str]]:
 
 
 def _check(passed: bool | None, detail: str) -> Check:
-    return Check(name="service", passed=passed, detail=detail)
+    cure = "Correct the Service's selector, or the labels of what else it fits" if passed is False else ""
+    return Check(name="service", passed=passed, detail=detail, cure=cure)

@@ -109,5 +109,5 @@ def _judge(answers: Mapping[str, Answers]) -> None:
     if wrong:
         pod, check = wrong
         sentence = f"{pod} does not serve: {check.detail}"
-        cause = Cause(id=f"{check.name}_failed", sentence=sentence, cure="Read its log", object=f"Pod/{pod}")
+        cause = Cause(id=f"{check.name}_failed", sentence=sentence, cure=check.cure, object=f"Pod/{pod}")
         raise Bad("verification", cause)

@@ -22,8 +22,11 @@ def check(before: Object, after: Iterable[Object]) -> Check:
     uid, restarts = life(before)
     now = next((pod for pod in after if pod["metadata"]["uid"] == uid), None)
     if now is None:
-        return Check(name="restarts", passed=False, detail="it is gone since it was asked")
+        return Check(
+            name="restarts", passed=False, detail="it is gone since it was asked", cure="Find out who deletes it"
+        )
     more = life(now)[1] - restarts
     if more:
-        return Check(name="restarts", passed=False, detail=f"it was started again while it was asked ({more}x)")
+        detail = f"it was started again while it was asked ({more}x)"
+        return Check(name="restarts", passed=False, detail=detail, cure="Read the log of the run before")
     return Check(name="restarts", passed=True, detail="the same process all the while")

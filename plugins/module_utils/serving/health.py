@@ -19,6 +19,15 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import 
 DEFAULT_PROMPT = "Hello"
 # More than one token: the first comes out of the prompt, and only the next ones out of the loop that may hang.
 TOKENS = 8
+# What to do about a check that fails.
+CURES = {
+    "process": "Read the pod's log",
+    "identity": "Correct the model, the names it is served under, or its context length",
+    "inference": "Read the pod's log: an engine may hang behind a /health that answers",
+    "fingerprint": "Find out who changes the pod or its arguments on their way",
+    "progress": "Read the pod's log: the engine has stopped behind a server that answers",
+    "soak": "Read the pod's log, or change the bounds (p95_seconds, error_ratio)",
+}
 VERSION = Request(method="GET", path="/version")
 METRICS = Request(method="GET", path="/metrics")
 

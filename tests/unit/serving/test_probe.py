@@ -44,15 +44,15 @@ class Peer:
             self.theirs.close()
 
     def _talk(self) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # the other side may have gone at any time
             self.heard = self._request()
             for piece in self.pieces:
                 self.theirs.sendall(piece)
                 time.sleep(self.pause)
-        if self.hangs:
-            self.theirs.recv(1)  # until the other side gives up
-        else:
-            self.theirs.shutdown(socket.SHUT_RDWR)
+            if self.hangs:
+                self.theirs.recv(1)  # until it gives up
+            else:
+                self.theirs.shutdown(socket.SHUT_RDWR)
 
     def _request(self) -> bytes:
         heard = b""
