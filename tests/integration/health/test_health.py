@@ -80,12 +80,6 @@ def test_all_pods_are_asked_side_by_side_over_one_connection_each(place: Place, 
             "it serves other, not m",
             id="it serves another model",
         ),
-        pytest.param(
-            Server(replicas=1, arguments=("--max-model-len", "512", "--root-path", "/llm", "--api-key", "k")),
-            "identity",
-            "GET /v1/models answers 401: Unauthorized",
-            id="its key is not known",
-        ),
     ],
 )
 def test_what_is_wrong_is_named(place: Place, server: Server, wrong: str, detail: str) -> None:
@@ -128,6 +122,11 @@ def test_several_names_and_a_key_and_no_counters(place: Place) -> None:
     assert details(run)["identity"] == "serves a, b, 4096 tokens"
     assert run.result["verification"]["passed"] is True
     assert "secret-key" not in run.told + run.output.read_text()
+
+    hands.patch(place.namespace, "secrets", {"stringData": {"api-key": "another-key"}}, name="keys")
+    stale = place.health()
+    assert details(stale)["identity"] == "GET /v1/models answers 401: Unauthorized", "the pod has the old key still"
+    assert "another-key" not in stale.told + stale.output.read_text()
 
 
 def test_the_pod_template_that_answers_is_told_from_another(place: Place) -> None:

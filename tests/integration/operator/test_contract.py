@@ -67,7 +67,7 @@ def outcome(run: Run) -> list[Any]:
 def alike(value: Any) -> Any:
     if isinstance(value, Mapping):
         # A digest is over the namespace, too.
-        left_out = {"invocation", "timings", "seconds", "requests", "by", "digest", "progress", "holder"}
+        left_out = {"invocation", "timings", "seconds", "evidence", "requests", "by", "digest", "progress", "holder"}
         left_out |= {"failed", "ansible_loop_var", "item"}  # ansible-core's own, in a loop
         kept = {key: part for key, part in value.items() if key not in left_out and not key.startswith("_ansible")}
         return {alike(key): alike(part) for key, part in kept.items()}
