@@ -43,12 +43,12 @@ class Autopsies:
                 looked = self._looks.get((*key, deaths), 0)
                 if self.explain and deaths and known[key].fresh and looked < LOOKS:
                     death = self._death(pod, container)
-                    # A log may come a moment after the death that it tells of.
-                    self._looks[(*key, deaths)] = LOOKS if death.log.strip() else looked + 1
                     cause = self.explain(death)
+                    # A log, or the end of it, may come a moment after the death that it tells of.
+                    self._looks[(*key, deaths)] = LOOKS if cause else looked + 1
                     if cause:
                         self.causes[key] = cause
-                    elif death.log.strip():  # else what the last death was of is the best there is
+                    elif looked + 1 == LOOKS:  # until then, what the last death was of is the best there is
                         self.causes.pop(key, None)
 
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:

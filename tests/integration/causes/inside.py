@@ -136,7 +136,7 @@ INSIDE = (
         options={"verification": {"request_timeout": 1}},
         verdict="verification",
         cause="inference_failed",
-        says="no answer within 1 s",
+        says="no first token within 1 s",
         cure="",
     ),
     Case(
