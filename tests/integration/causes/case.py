@@ -16,7 +16,8 @@ from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster,
 
 # What may heal is given a tenth of its time here.
 TIMES = {"absent": 3, "stuck": 0.5, "nudge": 1, "linger": 1}
-GOOD = Server(replicas=1, parts=())
+# A busy machine may take its time to start a server.
+GOOD = Server(replicas=1, parts=(), budget=600)
 TWO = replace(GOOD, replicas=2)
 
 

@@ -64,7 +64,7 @@ INSIDE = (
     ),
     Case(
         name="it takes too much memory",
-        server=bad(env={"STAND_IN_OOM_AFTER_SECONDS": "0"}, load=300, budget=300),
+        server=bad(env={"STAND_IN_OOM_AFTER_SECONDS": "0"}, load=600),
         verdict="repetition",
         cause="oom_killed",
         says="took more memory than its limit",
@@ -97,7 +97,7 @@ INSIDE = (
     Case(
         name="it never gets ready",
         server=container(readinessProbe=FAILING),
-        options={"wait_timeout": 20},
+        options={"wait_timeout": 25},
         verdict="silence",
         cause="readiness_failed",
         says="started, waits for its readiness probe",
@@ -133,10 +133,10 @@ INSIDE = (
     Case(
         name="it hangs",
         server=bad(env={"STAND_IN_HANG_AFTER_SECONDS": "0"}),
-        options={"verification": {"request_timeout": 1}},
+        options={"verification": {"request_timeout": 5}},
         verdict="verification",
         cause="inference_failed",
-        says="no first token within 1 s",
+        says="no first token within 5 s",
         cure="",
     ),
     Case(

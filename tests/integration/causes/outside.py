@@ -7,10 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.ai_aas.vllm.tests.cluster.settings import NODE
 from ansible_collections.ai_aas.vllm.tests.integration.causes.case import GOOD, TWO, Case, bad, container
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import LABELS, Server
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
+
+# Tests beside this one have nodes of their own.
+ON_THE_NODE = {
+    "requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [NODE]}]}]
+    }
+}
 
 
 def variable(**source: Any) -> Server:
@@ -227,7 +235,12 @@ OUTSIDE = (
     # --- No node takes it.
     Case(
         name="no node has the labels",
-        server=bad(template={"nodeSelector": {"test.example/no-such-label": "true"}}),
+        server=bad(
+            template={
+                "nodeSelector": {"test.example/no-such-label": "true"},
+                "tolerations": [{"operator": "Exists"}],
+            }
+        ),
         verdict="capacity",
         cause="node_selector_unmet",
         says="no node has the labels that the pod selects",
@@ -235,7 +248,7 @@ OUTSIDE = (
     ),
     Case(
         name="a taint is not tolerated",
-        server=bad(template={"tolerations": []}),
+        server=bad(template={"tolerations": [], "affinity": {"nodeAffinity": ON_THE_NODE}}),
         verdict="capacity",
         cause="taint_untolerated",
         says="does not tolerate the taint",

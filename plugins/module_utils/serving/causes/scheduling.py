@@ -26,6 +26,16 @@ SCHEDULING: tuple[Row, ...] = (
         setting="{resource} request",
         transient=True,
     ),
+    # Kubernetes 1.35 does not name the taints any more. Those of control planes are among them, too.
+    Row(
+        id="nodes_unsuitable",
+        signs=r"untolerated taint\(s\)[^\n]*didn't match Pod's node affinity/selector"
+        r"|didn't match Pod's node affinity/selector[^\n]*untolerated taint\(s\)",
+        sentence="the nodes have other labels than the pod selects, or taints that it does not tolerate",
+        cure="Compare the node selector (and affinity) with the nodes' labels, and the tolerations with their taints",
+        setting="node selector",
+        transient=True,
+    ),
     Row(
         id="taint_untolerated",
         signs=r"untolerated taint(?:\(s\))? \{(?P<taint>(?!" + _COMMON + r")[^}]+?)(?:: ?)?\}|untolerated taint\(s\)",
