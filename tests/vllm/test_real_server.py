@@ -54,7 +54,7 @@ def assert_taken_back(run: Run, server: RealServer, good: dict[str, Any], cause:
 
 def test_it_serves_what_was_asked_for(server: RealServer) -> None:
     assert server.namespace.history()[0][1:] == ("current", True)
-    run = server.verify()
+    run = server.play("verify")
     assert run.succeeded, run.told
 
 
@@ -82,7 +82,7 @@ def test_an_upgrade_that_cannot_start_is_taken_back(
 
 def test_an_upgrade_whose_engine_dies_is_taken_back(server: RealServer) -> None:
     good = server.pod
-    run = server.start_deploy(reason="dies", max_model_len=768)
+    run = server.start_deploy(max_model_len=768)
     signal_each_new_engine(server.api, server.namespace, run, signal.SIGKILL)
     result = assert_taken_back(run, server, good, "engine_died")
     assert result["failure"]["exit_code"] == 0
@@ -101,12 +101,12 @@ def test_a_server_that_hangs_is_found(server: RealServer) -> None:
     signal_engine(container, signal.SIGSTOP)
     try:
         assert server.ask("/health").status == 200
-        run = server.verify()
+        run = server.play("verify")
         assert not run.succeeded
         assert "no first token within" in run.stdout
     finally:
         signal_engine(container, signal.SIGCONT)
-    run = server.verify()
+    run = server.play("verify")
     assert run.succeeded, run.told
 
 
@@ -116,6 +116,7 @@ def test_a_server_that_died_is_found(server: RealServer) -> None:
     wait_until(lambda: container_of(server.pod) not in ("", container), "its container has been started again")
     (status,) = server.pod["status"]["containerStatuses"]
     assert status["lastState"]["terminated"]["exitCode"] == 0, "vLLM has another way to die now"
-    run = server.verify()
+    run = server.play("verify")
     assert not run.succeeded
     assert "restarted once" in run.stdout
+    assert "restarted once" in server.play("status").stdout
