@@ -70,11 +70,16 @@ options:
     description: Whether the release will create the namespace.
     type: bool
     default: false
+  soak_seconds:
+    description: How long the release will ask every new pod. It is an error if that is too long.
+    type: int
+    default: 0
   capacity:
     description:
       - What another task has returned as RV(capacity), so that nodes and pods are not read once more.
-      - Unset, they are read. Where they may not be, that is a finding.
-    type: dict
+      - Empty, they are read. Where they may not be, that is a finding.
+    type: str
+    default: ''
   model_config:
     description:
       - The content of the model's C(config.json), from which the memory that it takes is worked out.
@@ -148,9 +153,9 @@ findings:
         No node is large enough for Deployment/llama-2-70b-production: it asks for 8 nvidia.com/gpu, and the largest
         node that suits it, gpu-a, has 4. Ask for less, or add a larger node.
 capacity:
-  description: What is on the nodes, for other tasks; see O(capacity). Where it may not be read, C(unknown) says why.
+  description: What is on the nodes, packed for other tasks; see O(capacity).
   returned: without objects
-  type: dict
+  type: str
 requests:
   description: How many requests the API server was sent.
   returned: always

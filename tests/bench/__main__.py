@@ -17,7 +17,7 @@ from ansible_collections.ai_aas.vllm.tests.bench import report, single, tools
 from ansible_collections.ai_aas.vllm.tests.bench.bench import prepared
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
-PARTS = ("single", "fleet")
+PARTS = ("single", "fleet", "preflight")
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="one server, or many")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="one server, many, or a look ahead")
     return parser.parse_args()
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.ai_aas.vllm.tests.bench import fleet, single, templates, unchanged
+from ansible_collections.ai_aas.vllm.tests.bench import fleet, preflight, single, templates, unchanged
 from ansible_collections.ai_aas.vllm.tests.bench.contestants import (
     GOOD,
     ONE,
@@ -80,6 +80,10 @@ class Bench:
             with self._lanes(self.helm) as (helm,):
                 fleet.twenty([ours, helm, theirs], self.core.template, self.counter, rounds)
             fleet.fifty([ours, theirs], rounds)
+
+    def preflight(self, rounds: int) -> None:
+        """Twenty servers of ours; the others have nothing like it."""
+        preflight.measured(self.runner, self.core.template.parent, self.results, self.ours.name, rounds)
 
     @contextmanager
     def _lanes(self, *contestants: Contestant) -> Iterator[list[Lane]]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 
-from ansible_collections.ai_aas.vllm.tests.bench import fleet, single, unchanged
+from ansible_collections.ai_aas.vllm.tests.bench import fleet, preflight, single, unchanged
 from ansible_collections.ai_aas.vllm.tests.bench.results import Results
 
 # Seconds that a look at the cluster may take beyond what Ansible and the client library take.
 OUR_SHARE = 0.3
 SHARE_OF_HELM = 0.25
 BAD_TAG_SECONDS = 12
+PREFLIGHT_CPU = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ def goals(results: Results, ours: str, helm: str) -> list[Goal]:
         Goal(what=f"{one}, the module without the role", found=found(unchanged.MODULE), bound=look),
         Goal(what=many, found=found(fleet.WALL), bound=quarter),
         Goal(what=f"{many}, the module without the role", found=found(fleet.MODULE), bound=quarter),
+        Goal(what=f"{preflight.CASE}, processor time", found=found(preflight.CPU_ALONE), bound=PREFLIGHT_CPU),
         Goal(what=bad, found=found(single.WHOLE.format("bad tag")), bound=BAD_TAG_SECONDS),
     ]
 

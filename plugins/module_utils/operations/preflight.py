@@ -37,7 +37,7 @@ def preflight(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """The result of vllm_preflight. Without a definition, only what the cluster has is read, for others to use."""
     if params["definition"] is None:
         api = Api(Connection(params, caller.environ), params["namespace"])
-        return {"changed": False, "findings": [], "capacity": read(api), "requests": api.requests}
+        return {"changed": False, "findings": [], "capacity": capacity.packed(read(api)), "requests": api.requests}
     name, definition = params["name"], define(params["name"], params["namespace"], params["definition"])
     found = list(findings(params, caller, definition))
     requests = 0
@@ -70,7 +70,7 @@ def read(api: Api) -> dict[str, Any]:
 
 
 def _of_the_cluster(api: Api, definition: Definition, params: Mapping[str, Any]) -> Iterator[Finding]:
-    seen = params["capacity"] or read(api)
+    seen = _seen(params["capacity"]) or read(api)
     planner = Planner(api, definition.release, Manners())
     bodies = stamped(definition, "")
     for body in bodies:
@@ -81,6 +81,17 @@ def _of_the_cluster(api: Api, definition: Definition, params: Mapping[str, Any])
             else:
                 yield from room.findings(body, seen)
             yield from _memory(body, seen, params)
+
+
+def _seen(text: str) -> Mapping[str, Any]:
+    if not text:
+        return {}
+    try:
+        return capacity.unpacked(text)
+    except ValueError as error:
+        raise InvalidInput(
+            "The capacity that was handed over cannot be read", str(error), "Hand over what another task has returned"
+        ) from error
 
 
 def _admission(planner: Planner, body: Object, bodies: list[Object], *, create_namespace: bool) -> Iterator[Finding]:
@@ -132,7 +143,18 @@ def _memory(body: Object, seen: Mapping[str, Any], params: Mapping[str, Any]) ->
     resource = capacity.devices(pod)
     if container is None or not resource:
         return
-    weights = int(amount(params["model_weights"])) if params["model_weights"] else None
+    try:
+        weights = int(amount(params["model_weights"])) if params["model_weights"] else None
+    except ValueError as error:
+        yield Finding(
+            rule="quantity",
+            level="error",
+            what=str(error),
+            why="it is the size of the model's weights",
+            do="Write it as a number with a unit that Kubernetes knows, such as 13.5Gi",
+            setting="model weights",
+        )
+        return
     argv = [str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
     need = memory.need(argv, str(container.get("image", "")), params["model_config"], weights)
     gpus = {

@@ -89,9 +89,9 @@ def carried_out(name: str, api: Api, work: Callable[[], Outcome]) -> dict[str, A
 
 def findings(params: Mapping[str, Any], caller: Caller, definition: definitions.Definition) -> Iterator[Finding]:
     """All that can be said about a definition without a cluster. Objects without a shape are not looked into."""
-    shapeless = list(definitions.findings(definition))
-    if shapeless:
-        yield from shapeless
+    first = list(definitions.findings(definition))
+    yield from first
+    if any(finding.rule == "shape" for finding in first):
         return
     unsound = list(workload.findings(definition.objects))
     yield from unsound
@@ -112,14 +112,19 @@ def _lacking(params: Mapping[str, Any], caller: Caller, definition: definitions.
             do="Name a context or a host",
             setting="cluster",
         )
-    yield from _too_long(params["verification"], definition)
+    yield from _too_long(_soak(params), definition)
     yield from definitions.required(definition, require)
     yield from rules.required(definition.objects, require)
 
 
-def _too_long(verification: Mapping[str, Any], definition: definitions.Definition) -> Iterator[Finding]:
-    soak = verification["soak_seconds"]
-    for body in definitions.stamped(definition, "") if soak and verification["enabled"] else []:
+def _soak(params: Mapping[str, Any]) -> int:
+    """How long new pods will be asked. A preflight asks nobody, and knows nothing else of verification."""
+    verification = params.get("verification") or {"enabled": True, "soak_seconds": params.get("soak_seconds")}
+    return int(verification["soak_seconds"] or 0) if verification["enabled"] else 0
+
+
+def _too_long(soak: int, definition: definitions.Definition) -> Iterator[Finding]:
+    for body in definitions.stamped(definition, "") if soak else []:
         if body["kind"] == "Deployment" and soak >= gate.seconds(body):
             yield Finding(
                 rule="soak",

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,9 +17,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.quantity import amount
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.nodes import objection, requests
 
-# As plain data, so that one task can hand it to the next: {"nodes": [{name, labels, taints, cordoned, allocatable,
-# used}],
-# "holders": [{namespace, name, labels, node, ending, requests}]}; amounts as text.
+# As plain data, so that one task can hand it to the next (see `packed`): {"nodes": [{name, labels, taints, cordoned,
+# allocatable, used}], "holders": [{namespace, name, labels, node, ending, requests}]}; amounts as text.
 Snapshot: TypeAlias = Mapping[str, Any]
 # What says of a node that it was made for a pool, to which others may be added.
 POOLS = (
@@ -86,6 +88,19 @@ def snapshot(nodes: Iterable[Object], pods: Iterable[Object]) -> Snapshot:
         ],
         "holders": holders,
     }
+
+
+def packed(seen: Snapshot) -> str:
+    """As one short text. Ansible looks into every corner of what tasks hand to each other, and nodes have many."""
+    return base64.b64encode(zlib.compress(names.canonical(seen))).decode()
+
+
+def unpacked(text: str) -> Snapshot:
+    """Raises ValueError for what `packed` did not make."""
+    try:
+        return dict(json.loads(zlib.decompress(base64.b64decode(text, validate=True))))
+    except (zlib.error, ValueError, TypeError) as error:
+        raise ValueError("it is not what another task has read") from error
 
 
 def fit(pod: Object, seen: Snapshot, ours: Callable[[Mapping[str, Any]], bool]) -> Fit:
