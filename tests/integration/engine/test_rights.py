@@ -14,10 +14,17 @@ import yaml
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy, Request
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command
-from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import deploy, drift, remove, rollback
+from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import (
+    deploy,
+    drift,
+    preflight,
+    remove,
+    rollback,
+)
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
-from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
+from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
 from ansible_collections.ai_aas.vllm.tests.integration.playbook import CHECKOUT, play
+from ansible_collections.ai_aas.vllm.tests.integration.scarcity import devices
 
 README = CHECKOUT / "README.md"
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -96,7 +103,7 @@ def used(request: Request) -> set[tuple[str, str, str]]:
     return {(found["group"] or "", resource, verb) for verb in verbs}
 
 
-def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Namespace) -> None:
+def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Namespace, cluster: Cluster) -> None:
     namespace.create_secret(KEY, api_key="sk-secret")
     objects = SERVER.objects()
     (container,) = objects[-1]["spec"]["template"]["spec"]["containers"]
@@ -110,7 +117,11 @@ def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Nam
     drift(namespace)
     hands.patch(namespace, "persistentvolumeclaims", {"metadata": {"labels": {"vllm.ai-aas/release": None}}})
     account.does(deploy(SERVER, definition=objects))
-    account.does(remove())
+    with devices(cluster, 1) as only:
+        scarce = Server(replicas=1, parts=(), devices={only: 1})
+        account.does(deploy(scarce))
+        account.does(deploy(replace(scarce, env={"LANGUAGE": "en"})))
+        account.does(remove())
     settings = {
         "vllm_deploy_namespace": namespace.name,
         "vllm_deploy_cache_enabled": True,
@@ -144,6 +155,7 @@ def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: 
         {"resources": ["events"]},
         {"resources": ["pods"], "verbs": ["create"]},
         {"resources": ["endpointslices"]},
+        {"resources": ["events"]},
         {"resources": ["secrets"], "verbs": ["get"]},
     )
     rules = [rule for rule in written_role()["rules"] if not any(each.items() <= rule.items() for each in optional)]
@@ -156,6 +168,14 @@ def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: 
         f"GET /api/v1/namespaces/{namespace.name}/events",
         f"GET /apis/discovery.k8s.io/v1/namespaces/{namespace.name}/endpointslices",
     }
+
+
+def test_a_preflight_does_not_need_to_see_the_nodes(account: Account, namespace: Namespace) -> None:
+    run = preflight(SERVER).run(account.kubeconfig, namespace.name)
+    assert not run.result.get("failed"), run.message
+    (unknown,) = (one for one in run.result["findings"] if one["rule"] == "nodes-unknown")
+    assert "nodes" in unknown["why"]
+    assert account.refused <= {"GET /api/v1/nodes", "GET /api/v1/pods"}
 
 
 def test_a_right_that_is_missing_is_named(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:

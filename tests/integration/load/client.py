@@ -35,13 +35,22 @@ class Answer:
 class Client:
     """`tokens`: how long a stream is. `timeout`: seconds without a byte after which an answer counts as lost."""
 
-    def __init__(self, connection: Connection, namespace: Namespace, *, tokens: int = 5, timeout: float = 5) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        namespace: Namespace,
+        *,
+        service: str = "small",
+        model: str = "m",
+        tokens: int = 5,
+        timeout: float = 5,
+    ) -> None:
         self._api = Api(connection, namespace.name)
-        address = namespace.get("services", "small")["spec"]["clusterIP"]
+        address = namespace.get("services", service)["spec"]["clusterIP"]
         container = {
             "name": "client",
             "image": "vllm/vllm-openai:v0.33.0",
-            "command": ["python3", "-c", PROGRAM, address, "m", str(tokens), str(timeout)],
+            "command": ["python3", "-c", PROGRAM, address, model, str(tokens), str(timeout)],
         }
         pod: dict[str, Any] = {
             "metadata": {"name": "client"},

@@ -14,8 +14,8 @@ from ansible_collections.ai_aas.vllm.tests.integration.playbook import Run, play
 
 HERE = Path(__file__).parent
 SERVER = "server.yml.j2"
-RELEASE, ROLLBACK, INFO, HEALTH = (
-    f"ai_aas.vllm.vllm_{name}" for name in ("release", "rollback", "release_info", "health")
+RELEASE, ROLLBACK, INFO, HEALTH, PREFLIGHT = (
+    f"ai_aas.vllm.vllm_{name}" for name in ("release", "rollback", "release_info", "health", "preflight")
 )
 
 # What tests use where a secret is wanted.
@@ -74,3 +74,7 @@ def info(namespace: str, **options: Any) -> Task:
 
 def health(namespace: str, **options: Any) -> Task:
     return {HEALTH: {"name": "small", "namespace": namespace} | options}
+
+
+def preflight(namespace: str, **options: Any) -> Task:
+    return {PREFLIGHT: {"name": "small", "namespace": namespace, "template": [SERVER]} | options}

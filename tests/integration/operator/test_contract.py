@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import capacity
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
 from ansible_collections.ai_aas.vllm.tests.integration.operator.bastion import Bastion
 from ansible_collections.ai_aas.vllm.tests.integration.operator.project import (
+    PREFLIGHT,
     ROLLBACK,
     Project,
     Task,
     health,
     info,
+    preflight,
     release,
 )
 from ansible_collections.ai_aas.vllm.tests.integration.playbook import Run
@@ -30,6 +33,11 @@ VARYING = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID"),
     (r"\b\d+\.\d+\.\d+\.\d+\b", "ADDRESS"),
 )
+
+
+# What there is to a preflight, wherever it runs.
+NODE = {"metadata": {"name": "a"}, "spec": {}, "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"}}}
+ROOM = capacity.packed(capacity.snapshot([NODE], []))
 
 
 def story(namespace: str, kubeconfig: str) -> list[Task]:
@@ -51,6 +59,9 @@ def story(namespace: str, kubeconfig: str) -> list[Task]:
         release(namespace, state="absent", keep_history=True),
         health(namespace) | {"ignore_errors": True},
         info(namespace),
+        {PREFLIGHT: {"namespace": namespace}},
+        preflight(namespace, capacity=ROOM),
+        preflight(namespace, capacity=ROOM, require=["replicas"]) | {"ignore_errors": True},
     ]
     for step in steps:
         next(value for key, value in step.items() if key.startswith("ai_aas."))["kubeconfig"] = kubeconfig
@@ -68,6 +79,7 @@ def alike(value: Any) -> Any:
     if isinstance(value, Mapping):
         # A digest is over the namespace, too.
         left_out = {"invocation", "timings", "seconds", "evidence", "requests", "by", "digest", "progress", "holder"}
+        left_out |= {"capacity"}  # other tests add nodes and pods
         left_out |= {"failed", "ansible_loop_var", "item"}  # ansible-core's own, in a loop
         kept = {key: part for key, part in value.items() if key not in left_out and not key.startswith("_ansible")}
         return {alike(key): alike(part) for key, part in kept.items()}
@@ -123,7 +135,8 @@ def test_the_story_is_not_empty(expected: tuple[list[Any], list[str]]) -> None:
         *(False, True, True, False, True, True),
         *(False, False, False, False, False, False),
         *(False, True, False, False),
+        *(False, False, False),
     ]
     failed = [place for place, result in enumerate(results) if result["status"] == "failed"]
-    assert failed == [8, 10, 11, 14]
+    assert failed == [8, 10, 11, 14, 18]
     assert sum("verified in" in line for line in lines) == 3, lines
