@@ -152,7 +152,6 @@ def test_it_is_enough_and_nothing_in_it_is_idle(account: Account, namespace: Nam
 
 def test_without_what_is_optional(namespace: Namespace, proxy: Proxy, tmp_path: Path) -> None:
     optional = (
-        {"resources": ["events"]},
         {"resources": ["pods"], "verbs": ["create"]},
         {"resources": ["endpointslices"]},
         {"resources": ["events"]},
