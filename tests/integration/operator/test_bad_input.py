@@ -142,7 +142,7 @@ def test_a_field_that_does_not_exist(refused: Callable[..., str]) -> None:
     [
         pytest.param(
             "apiVersion: v1\nmetadata:\n  name: [small\n",
-            "does not render to YAML. Expected ',' or ']', but got '<stream end>' in line 4 of what it renders to. "
+            "does not render to YAML. Did not find expected ',' or ']' in line 4 of what it renders to. "
             "Correct the template, or the variable that stands there.",
             id="no YAML",
         ),
