@@ -88,10 +88,11 @@ def carried_out(name: str, api: Api, work: Callable[[], Outcome]) -> dict[str, A
 
 
 def findings(params: Mapping[str, Any], caller: Caller, definition: definitions.Definition) -> Iterator[Finding]:
-    """All that can be said about a definition without a cluster. Objects without a shape are not looked into."""
+    """All that can be said about a definition without a cluster. Objects without a shape are not looked into, and where
+    the release's name does not fit, neither do the names that were made of it."""
     first = list(definitions.findings(definition))
     yield from first
-    if any(finding.rule == "shape" for finding in first):
+    if any(finding.rule in ("shape", "release-name") for finding in first):
         return
     unsound = list(workload.findings(definition.objects))
     yield from unsound
