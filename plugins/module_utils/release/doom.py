@@ -29,6 +29,16 @@ Autopsies: TypeAlias = Mapping[tuple[str, str], Cause]
 # pod uid -> what its states and events say about why it does not get on.
 Hints: TypeAlias = Mapping[str, Cause]
 
+# What has to be changed, where that is plain.
+SETTINGS = {
+    "image_name_invalid": "image repository",
+    "image_not_found": "image tag",
+    "image_never_pulled": "image pull policy",
+    "image_pull_failed": "image pull secrets",
+    "executable_missing": "image tag",
+    "runs_as_root": "security context",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doom:
@@ -266,6 +276,7 @@ def _doom(verdict: str, cause_id: str, pod: Object, container: dict[str, Any], w
         node=pod["spec"].get("nodeName", ""),
         reason=state.get("reason", ""),
         exit_code=end.get("exitCode"),
+        setting=SETTINGS.get(cause_id, ""),
         message=(end.get("message") or state.get("message") or "").strip()[-1000:],
     )
     return Doom(verdict=verdict, cause=cause)

@@ -213,13 +213,14 @@ def test_one_play_serves_two_clusters(project: Project, kubeconfig: Path, cluste
 def test_the_role_of_the_readme_is_enough(cluster: Cluster, kubeconfig: Path, tmp_path: Path) -> None:
     """Without its optional rules: for every playbook, with the objects of the role."""
     readme = (CHECKOUT / "README.md").read_text()
-    (role,) = re.findall(r"```yaml\n(apiVersion: rbac.*?)```", readme, re.DOTALL)
+    (role,) = re.findall(r"```yaml\n(apiVersion: rbac\S*\nkind: Role\n.*?)```", readme, re.DOTALL)
     rules = yaml.safe_load(role.partition("  # Optional")[0])["rules"]
     with cluster.namespace() as namespace:
         key = token(namespace, "deployer", rules)
         path = kubeconfig_for(kubeconfig, tmp_path / "kubeconfig", {"token": key})
         placed = {"vllm_deploy_namespace": namespace.name}
         for name, more in (
+            ("preflight", {}),
             ("deploy", {}),
             ("deploy", {"vllm_deploy_model_revision": "other"}),
             *((name, {}) for name in ("status", "history", "verify", "rollback", "remove")),
