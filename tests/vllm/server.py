@@ -67,9 +67,9 @@ def _placed() -> dict[str, Any]:
     if not PYTHON_HOME.is_relative_to(SYSTEM):
         places["python"] = (PYTHON_HOME, PYTHON_HOME)
     volumes = [
-        {"name": name, "hostPath": {"path": str(here), "type": "Directory"}} for name, (here, _) in places.items()
+        {"name": name, "hostPath": {"path": str(here), "type": "Directory"}} for name, (here, _there) in places.items()
     ]
-    mounts = [{"name": name, "mountPath": str(there), "readOnly": True} for name, (_, there) in places.items()]
+    mounts = [{"name": name, "mountPath": str(there), "readOnly": True} for name, (_here, there) in places.items()]
     return {
         "vllm_deploy_extra_volumes": [{"name": "closed", "emptyDir": {}}, *volumes],
         "vllm_deploy_extra_volume_mounts": [{"name": "closed", "mountPath": str(CLOSED)}, *mounts],

@@ -44,7 +44,7 @@ def assert_taken_back(run: Run, server: RealServer, good: dict[str, Any], cause:
     assert not run.succeeded, run.told
     result = run.result()
     print(result["msg"])
-    (now, state, verified), (failed, *_), *_ = server.namespace.history()
+    (now, state, verified), (failed, *_row), *_older = server.namespace.history()
     assert (state, verified, result["rolled_back_to"]) == ("current", True, now)
     assert server.namespace.head()["history"][1]["failure"]["cause"] == result["failure"]["cause"] == cause, result
     assert f"Revision {failed} of one-test failed: " in result["msg"]

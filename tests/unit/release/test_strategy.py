@@ -25,7 +25,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.strategy impor
 
 GPU = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/1 nodes."
 QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1'
-ROLLING = {"f:type": {}, "f:rollingUpdate": {"f:maxSurge": {}, "f:maxUnavailable": {}}}
+ROLLING = ("f:type", "f:rollingUpdate")
 
 
 def deployment(digest: str = "new", *, replicas: int = 2) -> Object:
@@ -40,11 +40,15 @@ def live(
     replicas: int = 2,
     ready: int = 2,
     updated: int = 2,
-    fields: Object | None = ROLLING,
+    fields: tuple[str, ...] = ROLLING,
 ) -> Object:
     body = with_strategy(deployment(digest, replicas=replicas), strategy)
-    entry = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:strategy": fields}}}
-    body["metadata"] = {"name": "x", "managedFields": [entry] if fields is not None else []}
+    entry = {
+        "manager": FIELD_MANAGER,
+        "operation": "Apply",
+        "fieldsV1": {"f:spec": {"f:strategy": dict.fromkeys(fields, {})}},
+    }
+    body["metadata"] = {"name": "x", "managedFields": [entry] if fields else []}
     body["status"] = {"readyReplicas": ready, "updatedReplicas": updated}
     return body
 
@@ -85,9 +89,9 @@ def live(
         ),
         pytest.param("replace", live(), "", ("replace", "as asked for"), id="asked for"),
         pytest.param("surge", live(ready=0), "data", ("surge", "as asked for"), id="insisted on"),
-        pytest.param("auto", live("new", REPLACE, fields=None), "", ("surge", ""), id="changed by somebody"),
-        pytest.param("auto", live("new", REPLACE, fields={"f:type": {}}), "", ("surge", ""), id="changed in part"),
-        pytest.param("auto", live("new", RECREATE, fields={"f:type": {}}), "", ("recreate", ""), id="all at once"),
+        pytest.param("auto", live("new", REPLACE, fields=()), "", ("surge", ""), id="changed by somebody"),
+        pytest.param("auto", live("new", REPLACE, fields=("f:type",)), "", ("surge", ""), id="changed in part"),
+        pytest.param("auto", live("new", RECREATE, fields=("f:type",)), "", ("recreate", ""), id="all at once"),
     ],
 )
 def test_the_choice(wanted: str, before: Object | None, volume: str, expected: tuple[str, str]) -> None:

@@ -61,7 +61,7 @@ def filled(parts: list[ast.expr]) -> Iterator[str]:
     if isinstance(first, ast.Constant):
         starts: tuple[str, ...] = (str(first.value),)
     else:
-        word = next(name.id for name in ast.walk(first) if isinstance(name, ast.Name))
+        (word,) = {name.id for name in ast.walk(first) if isinstance(name, ast.Name)} & KINDS.keys()
         starts = KINDS[word]
     yield from (start + end for start in starts for end in filled(rest))
 
