@@ -46,7 +46,7 @@ def live(
     entry = {
         "manager": FIELD_MANAGER,
         "operation": "Apply",
-        "fieldsV1": {"f:spec": {"f:strategy": dict.fromkeys(fields, {})}},
+        "fieldsV1": {"f:spec": {"f:strategy": {field: {} for field in fields}}},
     }
     body["metadata"] = {"name": "x", "managedFields": [entry] if fields else []}
     body["status"] = {"readyReplicas": ready, "updatedReplicas": updated}
