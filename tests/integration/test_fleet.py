@@ -40,6 +40,7 @@ def test_two_servers_side_by_side(namespace: Namespace) -> None:
             "previous_revision": None,
             "state": "present",
             "verified": True,
+            "strategy": {"name": "surge", "max_surge": 1, "max_unavailable": 0, "reason": ""},
         }
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.events import 
 # Every tensor parallel worker repeats the trace, and the cause stands before the first of them.
 LINES = 5000
 LOOKS = 10
+# Seconds: a log may come a moment after the death that it tells of.
+PATIENCE, LOOK = 2.0, 0.25
 # Ends behind which a probe may stand: SIGINT, SIGKILL, SIGTERM, and a server that has stopped as it was told to.
 START_ERROR = 128
 BY_SIGNAL = (0, 130, 137, 143)
@@ -44,7 +47,7 @@ class Autopsies:
                 if self.explain and deaths and known[key].fresh and looked < LOOKS:
                     death = self._death(pod, container)
                     cause = self.explain(death)
-                    # A log, or the end of it, may come a moment after the death that it tells of.
+                    # The end of a log may come a moment after the rest.
                     self._looks[(*key, deaths)] = LOOKS if cause else looked + 1
                     if cause:
                         self.causes[key] = cause
@@ -52,16 +55,11 @@ class Autopsies:
                         self.causes.pop(key, None)
 
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:
-        end, name, log = last_end(container), container["name"], ""
+        end, name = last_end(container), container["name"]
         started_again = "running" in (container.get("state") or {}) or container.get("restartCount", 0) > 0
-        # No right to read logs, or gone with its node: what the pod itself keeps is less, but something. It is also
-        # there when the container was started again since the pod was looked at, and the log is already the next one.
-        with contextlib.suppress(ApiError):
-            log = "" if started_again else self.api.logs(pod["metadata"]["name"], name, lines=LINES)
-        # If there is a former run by now, it is the one that ended, and what was read belongs to the next.
-        with contextlib.suppress(ApiError):
-            log = self.api.logs(pod["metadata"]["name"], name, previous=True, lines=LINES)
-        log += "\n" + str(end.get("message") or "")
+        # What the pod itself keeps is less, but something. It is also there when the container was started again since
+        # the pod was looked at, and the log is already the next one.
+        log = self._log(pod["metadata"]["name"], name, started_again) + "\n" + str(end.get("message") or "")
         spec = pod["spec"]
         parts = [*spec.get("containers", []), *spec.get("initContainers", [])]
         return Death(
@@ -72,6 +70,21 @@ class Autopsies:
             container=next((part for part in parts if part["name"] == name), {}),
             messages=self._messages(pod, end),
         )
+
+    def _log(self, pod: str, container: str, started_again: bool) -> str:
+        """The log of the run that ended. Empty where it said nothing, where nobody may read it, and where it is gone
+        with its node."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            log = None
+            with contextlib.suppress(ApiError):
+                log = "" if started_again else self.api.logs(pod, container, lines=LINES)
+            # If there is a former run by now, it is the one that ended, and what was read belongs to the next.
+            with contextlib.suppress(ApiError):
+                log = self.api.logs(pod, container, previous=True, lines=LINES)
+            if log is None or log.strip() or time.monotonic() > until:
+                return log or ""
+            time.sleep(LOOK)
 
     def _messages(self, pod: Object, end: dict[str, Any]) -> tuple[str, ...]:
         """What Kubernetes says of the end, where it has had a hand in it."""

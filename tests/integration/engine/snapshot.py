@@ -31,6 +31,7 @@ PASSING = (
     (re.compile(r"small-[0-9a-z]{6,10}-[0-9a-z]{5}"), "POD"),
     (re.compile(r"\b\d+ s\b"), "SECONDS"),
     (re.compile(r'(?<=_seconds": )[\d.]+'), '"SECONDS"'),
+    (re.compile(r'(?<=")[\w.:/-]+(?=@sha256:)'), "IMAGE"),  # a node may know it under several names
     (re.compile(r"\b198\.19\.\d+\.\d+"), "ADDRESS"),
 )
 DIGEST = re.compile(r"\b[0-9a-f]{16}\b")

@@ -183,14 +183,14 @@ def test_an_old_pod_is_not_given_up_for_one_that_would_not_fit(
     (pod,) = namespace.pods()
     failed = run(deploy(replace(first, devices={gpu: 2}), schedule_timeout=4))
     assert failed.result["failure"]["class"] == "capacity"
-    assert failed.result["failure"]["cause"] == "unschedulable"
+    assert failed.result["failure"]["cause"] == "gpus_insufficient"
     assert [left["metadata"]["uid"] for left in namespace.pods()] == [pod["metadata"]["uid"]]
 
 
 def test_who_asks_for_surge_gets_it(namespace: Namespace, first: Server, done: Does, run: Does) -> None:
     done(deploy(first))
     failed = run(deploy(other(first), strategy="surge", schedule_timeout=4))
-    assert failed.result["failure"]["cause"] == "unschedulable"
+    assert failed.result["failure"]["cause"] == "gpus_insufficient"
     assert NO_ROOM not in failed.told
     assert len(namespace.pods()) == 1
 

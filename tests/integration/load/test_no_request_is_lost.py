@@ -101,4 +101,5 @@ def test_a_single_pod_without_room_leaves_a_gap(cluster: Cluster, client: Callab
     assert "nobody serves until the new one is ready" in upgraded.told
     missing = lost(answers)
     assert missing, "there has to be a gap"
-    assert {answer.status for answer in missing} == {0}, f"whoever got through was answered: {told(answers)}"
+    # With no other pod, Kubernetes still sends requests to the one that ends, and that refuses them.
+    assert all(answer.status != 200 for answer in missing), f"what had begun was cut: {told(answers)}"
