@@ -23,7 +23,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.events import 
 # Every tensor parallel worker repeats the trace, and the cause stands before the first of them.
 LINES = 5000
 LOOKS = 10
-# Seconds: a log may come a moment after the death that it tells of.
+# Seconds: a log, or the end of it, may come a moment after the death that it tells of.
 PATIENCE, LOOK = 2.0, 0.25
 # Ends behind which a probe may stand: SIGINT, SIGKILL, SIGTERM, and a server that has stopped as it was told to.
 START_ERROR = 128
@@ -45,14 +45,23 @@ class Autopsies:
                 key, deaths = (pod["metadata"]["uid"], container["name"]), count_deaths(container)
                 looked = self._looks.get((*key, deaths), 0)
                 if self.explain and deaths and known[key].fresh and looked < LOOKS:
-                    death = self._death(pod, container)
-                    cause = self.explain(death)
-                    # The end of a log may come a moment after the rest.
+                    cause = self._cause(self.explain, pod, container, patience=0 if looked else PATIENCE)
                     self._looks[(*key, deaths)] = LOOKS if cause else looked + 1
                     if cause:
                         self.causes[key] = cause
                     elif looked + 1 == LOOKS:  # until then, what the last death was of is the best there is
                         self.causes.pop(key, None)
+
+    def _cause(self, explain: Explain, pod: Object, container: dict[str, Any], *, patience: float) -> Cause | None:
+        """What a line of the log names, or else the end by itself. What ended a process from outside is in no log."""
+        until = time.monotonic() + patience
+        while True:
+            death = self._death(pod, container)
+            cause = explain(death)
+            told = death.reason == "OOMKilled" or death.exit_code in (START_ERROR, *BY_SIGNAL)
+            if told or (cause and cause.message) or time.monotonic() >= until:
+                return cause
+            time.sleep(LOOK)
 
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:
         end, name = last_end(container), container["name"]
@@ -72,19 +81,14 @@ class Autopsies:
         )
 
     def _log(self, pod: str, container: str, started_again: bool) -> str:
-        """The log of the run that ended. Empty where it said nothing, where nobody may read it, and where it is gone
-        with its node."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            log = None
-            with contextlib.suppress(ApiError):
-                log = "" if started_again else self.api.logs(pod, container, lines=LINES)
-            # If there is a former run by now, it is the one that ended, and what was read belongs to the next.
-            with contextlib.suppress(ApiError):
-                log = self.api.logs(pod, container, previous=True, lines=LINES)
-            if log is None or log.strip() or time.monotonic() > until:
-                return log or ""
-            time.sleep(LOOK)
+        """The log of the run that ended. Empty where nobody may read it, and where it is gone with its node."""
+        log = ""
+        with contextlib.suppress(ApiError):
+            log = "" if started_again else self.api.logs(pod, container, lines=LINES)
+        # If there is a former run by now, it is the one that ended, and what was read belongs to the next.
+        with contextlib.suppress(ApiError):
+            log = self.api.logs(pod, container, previous=True, lines=LINES)
+        return log
 
     def _messages(self, pod: Object, end: dict[str, Any]) -> tuple[str, ...]:
         """What Kubernetes says of the end, where it has had a hand in it."""

@@ -22,8 +22,8 @@ from ansible_collections.ai_aas.vllm.tests.integration.scarcity import devices, 
 Does = Callable[[Command], Run]
 Object = dict[str, Any]
 IMPATIENT = {"schedule_timeout": 1, "on_failure": "stop"}
-# What the scheduler says comes to these; the latter two where it depends on what other nodes there are.
-TOO_FEW, UNSUITABLE = "gpus_insufficient", ("node_selector_unmet", "nodes_unsuitable")
+# What the scheduler says comes to these; the latter where it depends on what other nodes there are.
+TOO_FEW, UNSUITABLE = "gpus_insufficient", ("node_selector_unmet", "nodes_unsuitable", "taint_untolerated")
 
 
 @pytest.fixture
