@@ -96,7 +96,7 @@ build: env ## the collection as a tarball in .cache/build
 # --- tests on the cluster
 
 integration: env older reachable ## the modules and the playbooks against the cluster
-	@$(on_cluster) .ci/timed integration pytest --numprocesses 4 --dist loadscope tests/integration
+	@$(on_cluster) .ci/timed integration pytest --numprocesses 3 --dist loadscope tests/integration
 
 test-kill: env reachable ## kill and hold back runs at every write, in every operation (half an hour)
 	@$(on_cluster) .ci/timed test-kill pytest --capture no --durations 0 tests/kill
