@@ -56,7 +56,8 @@ def test_all_pods_are_asked_side_by_side_over_one_connection_each(place: Place, 
     assert run.result["requests"] == 4
     evidence = run.result["verification"]["evidence"]
     assert evidence["vllm_versions"] == ["0.33.0"]
-    assert 0 < evidence["first_token_seconds"] < evidence["inference_seconds"]
+    # Both in milliseconds, each of its own slowest pod: a fast server's may be the same.
+    assert 0 < evidence["first_token_seconds"] <= evidence["inference_seconds"]
 
 
 @pytest.mark.parametrize(
