@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import with_names
+
 
 class CollectionError(Exception):
     """`what` happened, `why`, and what to `do` about it: three sentences, the last two may be empty.
@@ -30,9 +32,8 @@ class CollectionError(Exception):
         super().__init__(self.told({}))
 
     def told(self, setting_names: Mapping[str, str]) -> str:
-        """The message, with the caller's name for the setting."""
-        name = setting_names.get(self.setting)
-        do = f"{self.do} ({name})" if name else self.do
+        """The message, with the caller's names for settings."""
+        do = with_names(self.do, self.setting, setting_names) if self.do else ""
         return " ".join(sentence(part) for part in (self.what, self.why, do) if part)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -34,6 +35,23 @@ def name_of(setting: str, setting_names: Mapping[str, str]) -> str:
     """What a caller calls a setting; empty if it has no name for it. Flags of vLLM that have none of their own share
     one."""
     return setting_names.get(setting) or (setting_names.get(OTHER_FLAGS, "") if setting.startswith("--") else "")
+
+
+def with_names(do: str, setting: str, setting_names: Mapping[str, str]) -> str:
+    """What to do, with the caller's names for what has to change: behind each flag of vLLM that is mentioned, and for
+    `setting`, if it is none of these, at the end."""
+    told: set[str] = set()
+
+    def named(flag: re.Match[str]) -> str:
+        name = setting_names.get(flag[0])
+        if not name or name in told:
+            return flag[0]
+        told.add(name)
+        return f"{flag[0]} ({name})"
+
+    do = re.sub(r"--[a-z][a-z0-9-]*", named, do)
+    name = name_of(setting, setting_names)
+    return do if not name or name in told else f"{do} ({name})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import sentence
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Verification, name_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Verification, with_names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.diff import difference
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.names import identity
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Plan
@@ -92,9 +92,8 @@ def of_verification(verification: Verification) -> dict[str, Any]:
 
 
 def of_finding(finding: Finding, setting_names: Mapping[str, str]) -> dict[str, str]:
-    """{level, rule, what, why, do}, and all three sentences as `text`; with the caller's name for the setting."""
-    name = name_of(finding.setting, setting_names)
-    do = f"{finding.do} ({name})" if name else finding.do
+    """{level, rule, what, why, do}, and all three sentences as `text`; with the caller's names for settings."""
+    do = with_names(finding.do, finding.setting, setting_names)
     text = " ".join(sentence(part) for part in (f"{finding.what}: {finding.why}", do) if part)
     return {
         "level": finding.level,

@@ -27,6 +27,7 @@ from .settings import (
     NODE_ADDRESS,
     POD_SUBNET,
     RUN,
+    SERVICE_SUBNET,
     SOURCE,
     STATE,
     VOLUMES,
@@ -35,13 +36,21 @@ from .steps import StepError, last_line, run, step, wait_for
 
 # The files that say what the cluster is. While they are the same, a running one is as good as a new one.
 DEFINED_BY = (
-    *("settings.py", "certificates.py", "components.py", "configuration.py", "node.py", "storage.json"),
+    *("cluster.py", "settings.py", "certificates.py", "components.py", "configuration.py", "node.py", "storage.json"),
     *("kubernetes/go.mod", "kubernetes/go.sum", "kubernetes/main.go", "crds/go.sum"),
 )
 VERSION = STATE / "version"
 # A node may miss its heartbeats for a while on a busy machine; that is no reason to throw away what runs.
 NODE_PATIENCE = 20.0
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+# Whoever asks a Service that leads to no pod is refused. kube-proxy's own refusal comes too late for pods: the network
+# plugin lets everything of theirs pass before it, and the request would leave the machine by its default route. The
+# plugin asks this chain first.
+REFUSE = (
+    ("--new-chain", "CNI-ADMIN"),
+    ("--append", "CNI-ADMIN", "--destination", SERVICE_SUBNET, "--jump", "REJECT"),
+    ("--append", "OUTPUT", "--destination", SERVICE_SUBNET, "--jump", "CNI-ADMIN"),
+)
 COMPONENTS = {
     "etcd": components.etcd,
     "kube-apiserver": components.api_server,
@@ -157,7 +166,8 @@ def _has_service_account(api: Api) -> bool:
 
 
 def _prepare_machine() -> None:
-    """The bridge of the pods, whose address is the node's; forwarding; and the place where volumes are made."""
+    """The bridge of the pods, whose address is the node's; forwarding, but not of what is meant for Services; and the
+    place where volumes are made."""
     log = LOGS / "network.log"
     todo = "The test cluster needs the right to change the network and to mount."
     run(["ip", "link", "add", BRIDGE, "type", "bridge"], log=log, todo=todo)
@@ -171,6 +181,8 @@ def _prepare_machine() -> None:
             setting.write_text("1")
         except OSError as error:
             raise StepError("The network cannot be set up", f"{error}.", todo) from None
+    for rule in REFUSE:
+        run(["iptables", "--wait", *rule], log=log, todo=todo)
     HOSTPATH_PROVISIONER.mkdir(exist_ok=True)
     run(["mount", "--bind", VOLUMES, HOSTPATH_PROVISIONER], log=log, todo=todo)
 

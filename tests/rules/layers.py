@@ -12,7 +12,7 @@ OURS = "ansible_collections.ai_aas.vllm.plugins."
 # error: a new one has to find its place.
 MAY_USE = {
     "module_utils.findings": (),
-    "module_utils.errors": (),
+    "module_utils.errors": ("findings",),
     "module_utils.quantity": (),
     "module_utils.options": (),
     "module_utils.cluster": ("findings", "errors"),

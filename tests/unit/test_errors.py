@@ -28,6 +28,16 @@ def test_sentence(text: str, expected: str) -> None:
             "No. Why. Name it (vllm_deploy_image_tag).",
         ),
         (InvalidInput("No", "Why", "Name it", setting="other"), {"image tag": "x"}, "No. Why. Name it."),
+        (
+            InvalidInput("No", "Why", "Lower --max-len to 7 or raise --share, not --max-len", setting="--max-len"),
+            {"--max-len": "max_len", "--share": "share"},
+            "No. Why. Lower --max-len (max_len) to 7 or raise --share (share), not --max-len.",
+        ),
+        (
+            InvalidInput("No", "Why", "Leave --other out", setting="--other"),
+            {"other flags": "extra_args"},
+            "No. Why. Leave --other out (extra_args).",
+        ),
     ],
 )
 def test_told(error: CollectionError, setting_names: dict[str, str], told: str) -> None:

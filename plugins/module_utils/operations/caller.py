@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, InvalidInput, ReleaseFailed
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Finding, name_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Console, Finding, with_names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Timings
 
 
@@ -50,7 +50,6 @@ def refuse(what: str, problems: Iterable[Finding], setting_names: Mapping[str, s
     reasons, cures = [], {}
     for problem in problems:
         reasons.append(f"{problem.what}: {problem.why}")
-        setting = name_of(problem.setting, setting_names)
-        cures[problem.do + (f" ({setting})" if setting else "")] = True
+        cures[with_names(problem.do, problem.setting, setting_names)] = True
     if reasons:
         raise InvalidInput(what, "; ".join(reasons), "; ".join(cures))

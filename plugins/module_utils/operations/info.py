@@ -12,7 +12,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CON
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused, sentence
-from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object
+from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object, with_names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.explanation import explained
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, names, record
@@ -95,8 +95,7 @@ def _problem(
         )
     else:
         return None
-    name = setting_names.get(setting)
-    return {"message": message, "hint": sentence(f"{hint} ({name})" if name else hint) if hint else ""}
+    return {"message": message, "hint": sentence(with_names(hint, setting, setting_names)) if hint else ""}
 
 
 def _heads(api: Api, name: str | None) -> list[Object]:

@@ -26,7 +26,7 @@ def play(*arguments: str) -> str:
 
 def reached(printed: str) -> set[str]:
     """The hosts that came as far as the refusal of the misspelt variable."""
-    return set(re.findall(r"fatal: \[([^]]+)\]: FAILED! => assertion: not __vllm_deploy_refusals", printed))
+    return set(re.findall(r"fatal: \[([^]]+)\]: FAILED! => changed: false msg: The role vllm_deploy has no", printed))
 
 
 @pytest.mark.parametrize("playbook", ["ai_aas.vllm.remove", "playbooks/remove.yml"])
