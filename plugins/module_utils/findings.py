@@ -43,13 +43,13 @@ def with_names(do: str, setting: str, setting_names: Mapping[str, str]) -> str:
     told: set[str] = set()
 
     def named(flag: re.Match[str]) -> str:
-        name = setting_names.get(flag[0])
+        name = setting_names.get(flag["flag"])
         if not name or name in told:
             return flag[0]
         told.add(name)
-        return f"{flag[0]} ({name})"
+        return f"{flag['flag']}, {name})" if flag["enclosed"] else f"{flag['flag']} ({name})"
 
-    do = re.sub(r"--[a-z][a-z0-9-]*", named, do)
+    do = re.sub(r"(?P<flag>--[a-z][a-z0-9-]*)(?P<enclosed>\)?)", named, do)
     name = name_of(setting, setting_names)
     return do if not name or name in told else f"{do} ({name})"
 
