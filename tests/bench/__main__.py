@@ -17,7 +17,7 @@ from ansible_collections.ai_aas.vllm.tests.bench import report, single, tools
 from ansible_collections.ai_aas.vllm.tests.bench.bench import prepared
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
-PARTS = ("single", "fleet", "preflight")
+PARTS = ("single", "fleet", "preflight", "verdicts")
 
 
 def main() -> None:
@@ -51,7 +51,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="one server, many, or a look ahead")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="one server, many, a look ahead, or causes"
+    )
     return parser.parse_args()
 
 

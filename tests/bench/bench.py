@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.ai_aas.vllm.tests.bench import fleet, preflight, single, templates, unchanged
+from ansible_collections.ai_aas.vllm.tests.bench import fleet, preflight, single, templates, unchanged, verdicts
 from ansible_collections.ai_aas.vllm.tests.bench.contestants import (
     GOOD,
     ONE,
@@ -84,6 +84,10 @@ class Bench:
     def preflight(self, rounds: int) -> None:
         """Twenty servers of ours; the others have nothing like it."""
         preflight.measured(self.runner, self.core.template.parent, self.results, self.ours.name, rounds)
+
+    def verdicts(self, _rounds: int) -> None:
+        """Every way in which a release of ours can be bad, once; the others do not tell them apart."""
+        verdicts.measured(self.cluster, self.runner.kubeconfig, self.results, self.ours.name)
 
     @contextmanager
     def _lanes(self, *contestants: Contestant) -> Iterator[list[Lane]]:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Run
+from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command, Run
 from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import deploy
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
@@ -38,6 +38,13 @@ class Case:
     times: Mapping[str, Any] = field(default_factory=lambda: TIMES)
 
     def provoke(self, cluster: Cluster, kubeconfig: Path) -> Provoked:
+        with self.prepared(cluster, kubeconfig) as namespace:
+            run = self.command(self.times).run(kubeconfig, namespace.name)
+            return Provoked(run=run, namespace=namespace.name, history=namespace.history("small"))
+
+    @contextlib.contextmanager
+    def prepared(self, cluster: Cluster, kubeconfig: Path) -> Iterator[Namespace]:
+        """A namespace in which only the bad release is missing."""
         with contextlib.ExitStack() as stack:
             namespace = stack.enter_context(cluster.namespace())
             if self.first:
@@ -45,9 +52,10 @@ class Case:
                 assert not run.result.get("failed"), run.message
             if self.hand and (undo := self.hand(namespace)):
                 stack.callback(undo)
-            command = deploy(self.server, schedule_timeout=2, on_failure="hold", **self.options)
-            run = replace(command, times=self.times).run(kubeconfig, namespace.name)
-            return Provoked(run=run, namespace=namespace.name, history=namespace.history("small"))
+            yield namespace
+
+    def command(self, times: Mapping[str, Any]) -> Command:
+        return replace(deploy(self.server, schedule_timeout=2, on_failure="hold", **self.options), times=times)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
