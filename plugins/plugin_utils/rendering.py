@@ -13,6 +13,7 @@ import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+from jinja2 import Environment, TemplateError, meta
 
 # The one of libyaml, unless PyYAML was built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,8 +84,11 @@ class RenderingAction(ActionBase):
 
 
 def _named(text: str) -> set[str]:
-    """The words between a template's braces, the names of its variables among them."""
-    return {word for hole in re.findall(r"\{[{%].+?[%}]\}", text, re.DOTALL) for word in re.findall(r"\w+", hole)}
+    """The variables of a template; none where it cannot be parsed, which rendering it will tell."""
+    try:
+        return set(meta.find_undeclared_variables(Environment(autoescape=True).parse(text)))
+    except TemplateError:
+        return set()
 
 
 def _first_line(error: Exception) -> str:
