@@ -14,7 +14,7 @@ SCHEDULING: tuple[Row, ...] = (
         id="gpus_insufficient",
         signs=r"nodes are available: (?:[^\n]*, )?(?P<nodes>\d+) Insufficient (?P<resource>[\w.-]+/[\w.-]+)",
         sentence="no node has enough free {resource} ({nodes} would suit otherwise)",
-        cure="Free GPUs, add a node, or ask for fewer",
+        cure="Free GPUs (a preflight names who holds them), add a node, or ask for fewer",
         setting="gpus",
         transient=True,
     ),
