@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy
+from ansible_collections.ai_aas.vllm.tests.integration import scratch
 
 Command = Sequence[str]
 
@@ -73,7 +73,7 @@ class Runner:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, command: Command) -> Process:
-        output = Path(tempfile.mkstemp(prefix="bench-")[1])
+        output = scratch.file("output")
         places = {"KUBECONFIG": str(self.kubeconfig), "K8S_AUTH_KUBECONFIG": str(self.kubeconfig)}
         with output.open("wb") as stream:
             started = time.monotonic()

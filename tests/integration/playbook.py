@@ -8,13 +8,14 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+from ansible_collections.ai_aas.vllm.tests.integration import scratch
 
 CHECKOUT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -109,7 +110,7 @@ def start(
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Starts a playbook; `variables` become extra variables with their types."""
-    results = Path(tempfile.mkstemp(prefix="results-")[1])
+    results = scratch.file("results")
     command = ["ansible-playbook", "-i", str(inventory), str(playbook), "-e", json.dumps(variables or {}), *options]
     process = subprocess.Popen(
         command,

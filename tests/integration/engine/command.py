@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ai_aas.vllm.plugins.module_utils import options
+from ansible_collections.ai_aas.vllm.tests.integration import scratch
 
 WORKER = "ansible_collections.ai_aas.vllm.tests.integration.engine.worker"
 SPECS = {
@@ -54,7 +54,7 @@ class Command:
             "times": dict(self.times),
             "host": self.host,
         }
-        output, progress = (Path(tempfile.mkstemp(prefix="worker-")[1]) for _stream in range(2))
+        output, progress = scratch.file("output"), scratch.file("progress")
         with output.open("w") as out, progress.open("w") as told:
             process = subprocess.Popen([sys.executable, "-m", WORKER], stdin=subprocess.PIPE, stdout=out, stderr=told)
         assert process.stdin
