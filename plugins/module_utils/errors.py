@@ -24,8 +24,12 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import with_n
 class CollectionError(Exception):
     """`what` happened, `why`, and what to `do` about it: three sentences, the last two may be empty.
 
-    `setting` is the engine's word for what has to change, for which a caller may have another name.
+    `setting` is the engine's word for what has to change, for which a caller may have another name. `changed`: whether
+    something had been written by then. `transient`: it says nothing about what was asked, and may go away by itself.
     """
+
+    changed: bool = False
+    transient: bool = False
 
     def __init__(self, what: str, why: str = "", do: str = "", *, setting: str = "") -> None:
         self.what, self.why, self.do, self.setting = what, why, do, setting
@@ -48,7 +52,7 @@ class InvalidInput(CollectionError):
 
 
 class ConnectionFailed(CollectionError):
-    pass
+    transient = True
 
 
 class ApiError(CollectionError):
@@ -66,6 +70,7 @@ class ApiError(CollectionError):
     ) -> None:
         super().__init__(what, why, do)
         self.status, self.reason = status, reason
+        self.transient = status in (401, 429) or status >= 500
         self.details = details or {}
 
     @property
@@ -105,6 +110,8 @@ class Lost(Refused):
 
 
 class ReleaseFailed(CollectionError):
+    changed = True
+
     def __init__(
         self, what: str, why: str = "", do: str = "", *, setting: str = "", result: dict[str, Any] | None = None
     ) -> None:

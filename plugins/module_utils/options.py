@@ -104,7 +104,6 @@ PREFLIGHT: dict[str, Any] = {
         "require": {"type": "list", "elements": "str", "choices": list(REQUIREMENTS), "default": []},
         "strategy": {"type": "str", "choices": ["auto", "surge", "replace"], "default": "auto"},
         "namespace_create": {"type": "bool", "default": False},
-        "soak_seconds": {"type": "int", "default": 0},
         "capacity": {"type": "str", "default": ""},
         "model_config": {"type": "dict", "default": {}},
         "model_weights": {"type": "str", "default": ""},

@@ -70,10 +70,6 @@ options:
     description: Whether the release will create the namespace.
     type: bool
     default: false
-  soak_seconds:
-    description: How long the release will ask every new pod. It is an error if that is too long.
-    type: int
-    default: 0
   capacity:
     description:
       - What another task has returned as RV(capacity), so that nodes and pods are not read once more.

@@ -59,8 +59,8 @@ options:
   on_failure:
     description:
       - What is done when the revision fails. The task fails in any case.
-      - V(stop) frees the GPUs of the failed pods. Where older pods still serve, the old pod template is put back.
-        the objects are left as they are; a first release is stopped.
+      - V(rollback) puts the newest verified revision back. Where there is none, the objects are left as they are; a
+        first release is stopped.
       - V(hold) leaves the objects as they are.
       - V(stop) frees the GPUs of the failed pods. Where older pods still serve, their pod template is put back.
     type: str
@@ -230,12 +230,12 @@ current_revision:
   type: int
 timings:
   description: Seconds spent in each phase.
-  returned: always
+  returned: when a release was looked at or tried
   type: dict
-  sample: {plan: 0.2, apply: 0.1, rollout: 93.1, verify: 0.4}
+  sample: {plan: 0.2, apply: 0.1, rollout: 93.1, tidy: 0.1}
 requests:
   description: How many requests the API server was sent.
-  returned: always
+  returned: unless it was refused
   type: int
 progress:
   description: The lines that a local run shows while it works.

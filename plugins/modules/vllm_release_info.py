@@ -114,7 +114,8 @@ releases:
       description:
         - V(running) when the current revision is the newest. V(failed) or V(interrupted) when a newer one was not
           completed. V(deploying), V(repairing), V(rolling back) or V(removing) while an operation is under way.
-          V(removed) when only the history is left.
+          V(removed) when only the history is left. V(unreadable) when its records were edited, or written by a newer
+          version; RV(releases[].problem) says more.
       type: str
     summary:
       description: The current revision, and the state where there is more to say.
@@ -177,7 +178,7 @@ releases:
         wanted: 2
         summary: 2/2
     definition:
-      description: The recorded objects. Null when nothing is released.
+      description: The recorded objects. Null when nothing is released, and where one of several records is lost.
       returned: with O(include_definition)
       type: list
       elements: dict

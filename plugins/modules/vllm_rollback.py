@@ -162,12 +162,12 @@ current_revision:
   type: int
 timings:
   description: Seconds spent in each phase.
-  returned: always
+  returned: when a release was looked at or tried
   type: dict
-  sample: {plan: 0.2, apply: 0.1, rollout: 93.1, verify: 0.4}
+  sample: {plan: 0.2, apply: 0.1, rollout: 93.1, tidy: 0.1}
 requests:
   description: How many requests the API server was sent.
-  returned: always
+  returned: unless it was refused
   type: int
 progress:
   description: The lines that a local run shows while it works.

@@ -98,8 +98,9 @@ class InProcessAction(RenderingAction):
     def _validated(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         options = dict(self.OPTIONS)
         validator = ArgumentSpecValidator(options.pop("argument_spec"), **options)
-        # Ansible tags its strings and numbers; yaml.safe_dump and type checks want plain ones.
-        validated = validator.validate(json.loads(json.dumps(arguments)))
+        # Ansible tags its strings and numbers; yaml.safe_dump and type checks want plain ones. YAML makes dates of what
+        # looks like one, and Kubernetes knows none.
+        validated = validator.validate(json.loads(json.dumps(arguments, default=str)))
         if validated.error_messages:
             # Its own message for these lists every option there is.
             wrong = [error.msg for error in validated.errors.errors if not isinstance(error, UnsupportedError)]

@@ -12,8 +12,13 @@ from typing import Any, TypeVar
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import PARALLEL, Connection
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER, PLURALS, Kind, collection
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.refusals import refusal
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, NotFound
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.refusals import CHECK_HOST, refusal
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
+    ApiError,
+    ConnectionFailed,
+    InvalidInput,
+    NotFound,
+)
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -40,11 +45,11 @@ class Api:
     """One namespace of one cluster.
 
     Every method raises ConnectionFailed when no answer can be had, and ApiError (NotFound, Conflict, Forbidden) when
-    the answer is no. `requests` counts the requests that were sent."""
+    the answer is no. `requests` counts the requests that were sent, `writes` those that may change something."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
         self.connection, self.namespace = connection, namespace
-        self.requests = 0
+        self.requests = self.writes = 0
         # Called before every request that changes something; it may refuse by raising.
         self.before_write: Callable[[], None] = _nothing
         self._plurals = dict(PLURALS)
@@ -175,13 +180,21 @@ class Api:
         if status >= 400:
             raise self._refusal(status, answer, about)
         warnings = headers.getlist("Warning") if hasattr(headers, "getlist") else []
-        return json.loads(answer) if answer else {}, status, tuple(_warning(text) for text in warnings)
+        try:
+            body = json.loads(answer) if answer else {}
+        except ValueError:
+            raise ConnectionFailed(
+                f"What answers for {about} is no Kubernetes API server", "Its answer is no JSON", CHECK_HOST
+            ) from None
+        return body, status, tuple(_warning(text) for text in warnings)
 
     def _request(self, method: str, path: str, **kw: Any) -> tuple[int, Any, bytes]:
-        if method != "GET" and "dryRun" not in (kw.get("query") or {}):
+        write = method != "GET" and "dryRun" not in (kw.get("query") or {})
+        if write:
             self.before_write()
         with self._lock:
             self.requests += 1
+            self.writes += write
         return self.connection.request(method, path, **kw)
 
     def _refusal(self, status: int, data: bytes, about: str) -> ApiError:

@@ -31,10 +31,9 @@ def perform(operation: Operation, params: Mapping[str, Any], caller: Caller) -> 
     """The operation's result, or a failed result with a message for a person. Lets through what nobody has foreseen."""
     try:
         return operation(params, caller)
-    except ReleaseFailed as error:
-        return {"failed": True, "changed": True, "msg": error.told(params["setting_names"])} | error.result
     except CollectionError as error:
-        return {"failed": True, "changed": False, "msg": error.told(params["setting_names"])}
+        result = error.result if isinstance(error, ReleaseFailed) else {}
+        return {"failed": True, "changed": error.changed, "msg": error.told(params["setting_names"])} | result
 
 
 def unforeseen(error: Exception) -> str:

@@ -16,7 +16,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import K
 from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Refused, sentence
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Check, Object, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller
-from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import terms_of, verifier
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import sendable, terms_of, verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.outcome import of_verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names, services, steadiness
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import own_pods
@@ -58,7 +58,7 @@ def _of_url(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         address.connect,
         host=address.authority,
         prefix=address.prefix,
-        api_key=params["server_api_key"] or caller.environ.get(API_KEY, ""),
+        api_key=sendable(params["server_api_key"] or caller.environ.get(API_KEY, ""), f"server_api_key or {API_KEY}"),
     )
     served = tuple(params["served_names"] or ())
     server = Server(image="", model="", model_revision="", served_names=served, port=address.port, api_key_secret=None)

@@ -30,6 +30,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership impo
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
 
+UNREADABLE = {"state": "unreadable", "summary": "cannot be read"}
 DEPLOYMENT, POD = Kind("apps/v1", "Deployment"), Kind("v1", "Pod")
 
 
@@ -37,28 +38,29 @@ def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """The result of vllm_release_info. Raises CollectionError."""
     api = Api(Connection(params, caller.environ), params["namespace"])
     name, revision = params["name"], params["revision"]
-    heads = {release_of(body): (record.load(body["data"]["head"]), last_write(body)) for body in _heads(api, name)}
+    heads, unread = _loaded(_heads(api, name), alone=name is not None)
     if revision is not None and name not in heads:
         raise Refused(
             f"Revision {revision} of {name} cannot be had",
             f"There is no release {name} in namespace {api.namespace}",
             "Correct the name or the namespace",
         )
-    releases = {
-        release: {"name": release, "namespace": api.namespace} | overview(head, written)
-        for release, (head, written) in heads.items()
-    }
+    about = {release: overview(head, written) for release, (head, written) in heads.items()}
+    about |= {release: overview(record.Head(release_uid=""), "") | UNREADABLE for release in unread}
+    releases = {release: {"name": release, "namespace": api.namespace} | about[release] for release in sorted(about)}
     if revision is not None:
         releases[name]["history"] = [asdict(_row(heads[name][0], revision))]
     if params["include_definition"]:
         for release, (head, _written) in heads.items():
-            releases[release]["definition"] = _definition(api, release, head, revision)
+            releases[release]["definition"] = _definition(api, release, head, revision, alone=name is not None)
     if params["include_pods"] and heads:
         _tell_of_pods(api, releases, api.list(DEPLOYMENT, _selector(name)))
     for told in releases.values():
         told["problem"] = _problem(
             told["revision"], told["failure"], told.pop("trouble", None), params["setting_names"]
         )
+    for release, error in unread.items():
+        releases[release]["problem"] = {"message": sentence(f"{error.what}: {error.why}"), "hint": sentence(error.do)}
     if params["include_drift"]:
         live = _live(api, name, [head for head, _written in heads.values()])
         for release, (head, _written) in heads.items():
@@ -108,6 +110,20 @@ def _heads(api: Api, name: str | None) -> list[Object]:
         return []
 
 
+def _loaded(bodies: Iterable[Object], *, alone: bool) -> tuple[dict[str, tuple[record.Head, str]], dict[str, Refused]]:
+    """({release: (head, when it was written)}, {release: why its head cannot be read}). One that somebody has spoilt
+    hides no other; asked for `alone`, it raises Refused."""
+    heads, unread = {}, {}
+    for body in bodies:
+        try:
+            heads[release_of(body)] = record.load((body.get("data") or {}).get("head", "")), last_write(body)
+        except Refused as error:
+            if alone:
+                raise
+            unread[release_of(body)] = error
+    return heads, unread
+
+
 def _row(head: record.Head, revision: int) -> record.Row:
     row = head.row(revision)
     if row is None:
@@ -115,10 +131,20 @@ def _row(head: record.Head, revision: int) -> record.Row:
     return row
 
 
-def _definition(api: Api, release: str, head: record.Head, revision: int | None) -> list[Object] | None:
-    """The recorded objects of a revision, of the current one without a number; None where nothing is released."""
+def _definition(api: Api, release: str, head: record.Head, revision: int | None, *, alone: bool) -> list[Object] | None:
+    """The recorded objects of a revision, of the current one without a number; None where nothing is released, and
+    unless this release is asked for `alone`, where the record cannot be had."""
     revision = revision or (head.current.revision if head.current else None)
-    return None if revision is None else list(Store(api, release).read_record(revision)["definition"])
+    return None if revision is None else _recorded(api, release, revision, alone=alone)
+
+
+def _recorded(api: Api, release: str, revision: int, *, alone: bool) -> list[Object] | None:
+    try:
+        return list(Store(api, release).read_record(revision)["definition"])
+    except Refused:
+        if alone:
+            raise
+        return None
 
 
 def _live(api: Api, name: str | None, heads: Iterable[record.Head]) -> dict[Key, Object]:
@@ -142,7 +168,7 @@ def _drift(api: Api, release: str, head: record.Head, live: Mapping[Key, Object]
     changed = any(body and live_digest(body) != item.digest for item, body in there.items())
     wanted: dict[Key, Object] = {}
     if changed and head.current:
-        objects = Store(api, release).read_record(head.current.revision)["definition"]
+        objects = _recorded(api, release, head.current.revision, alone=False) or []
         wanted = {key_of(body): body for body in stamped(define(release, api.namespace, objects), head.release_uid)}
     found = [drifted(item, body, wanted.get(item.key)) for item, body in there.items()]
     return [drift for drift in found if drift]

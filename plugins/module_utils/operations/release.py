@@ -11,14 +11,14 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils import outcome
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.authentication import names_cluster
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.connection import Connection
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ReleaseFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, ReleaseFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Finding, Object, Subject
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, refuse
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.explanation import explained
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.verification import verifier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import definition as definitions
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, names, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import rules as workload
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.engine import Engine
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.removal import remove
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Outcome, Wishes
@@ -30,11 +30,11 @@ def release(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """The result of vllm_release. Raises CollectionError."""
     name, namespace = params["name"], params["namespace"]
     definition = definitions.define(name, namespace, params["definition"] or [])
-    warnings: list[str] = []
-    if params["state"] == "present":
-        found = list(findings(params, caller, definition))
-        refuse(f"{name} cannot be released", [one for one in found if one.level == "error"], params["setting_names"])
-        warnings = [f"{one.what}: {one.why}. {one.do}." for one in found if one.level == "warning"]
+    present = params["state"] == "present"
+    found = list(findings(params, caller, definition) if present else definitions.shapeless(definition))
+    errors = [one for one in found if one.level == "error"]
+    refuse(f"{name} cannot be {'released' if present else 'removed'}", errors, params["setting_names"])
+    warnings = [f"{one.what}: {one.why}. {one.do}." for one in found if one.level == "warning"]
     api = Api(Connection(params, caller.environ), namespace)
     wishes = wishes_of(params, caller, api)
     if params["state"] == "absent":
@@ -81,8 +81,10 @@ def wishes_of(params: Mapping[str, Any], caller: Caller, api: Api) -> Wishes:
 def carried_out(name: str, api: Api, work: Callable[[], Outcome]) -> dict[str, Any]:
     try:
         result = outcome.of_deploy(name, api.namespace, work())
-    except ReleaseFailed as error:
-        error.result["requests"] = api.requests
+    except CollectionError as error:
+        error.changed = error.changed or api.writes > 0
+        if isinstance(error, ReleaseFailed):
+            error.result["requests"] = api.requests
         raise
     return result | {"requests": api.requests}
 
@@ -113,28 +115,8 @@ def _lacking(params: Mapping[str, Any], caller: Caller, definition: definitions.
             do="Name a context or a host",
             setting="cluster",
         )
-    yield from _too_long(_soak(params), definition)
     yield from definitions.required(definition, require)
     yield from rules.required(definition.objects, require)
-
-
-def _soak(params: Mapping[str, Any]) -> int:
-    """How long new pods will be asked. A preflight asks nobody, and knows nothing else of verification."""
-    verification = params.get("verification") or {"enabled": True, "soak_seconds": params.get("soak_seconds")}
-    return int(verification["soak_seconds"] or 0) if verification["enabled"] else 0
-
-
-def _too_long(soak: int, definition: definitions.Definition) -> Iterator[Finding]:
-    for body in definitions.stamped(definition, "") if soak else []:
-        if body["kind"] == "Deployment" and soak >= gate.seconds(body):
-            yield Finding(
-                rule="soak",
-                level="error",
-                what=f"{soak} s are too long a soak for {names.identity(body)}",
-                why=f"its progressDeadlineSeconds holds the other pods back for {gate.seconds(body)} s only",
-                do="Shorten the soak, or lengthen progressDeadlineSeconds",
-                setting="verification soak_seconds",
-            )
 
 
 def _subject(deployment: Object) -> Subject:

@@ -89,4 +89,15 @@ def _api_key(api: Api, server: Server) -> str:
         raise NotFound(
             f"Secret/{name} has no key {key!r}", "The server takes its API key from there", "Add it", status=404
         )
-    return base64.b64decode(data[key]).decode()
+    return sendable(base64.b64decode(data[key]).decode("latin-1"), f"key {key!r} of Secret/{name}")
+
+
+def sendable(api_key: str, where: str) -> str:
+    """The API key, if a header can carry it. Raises InvalidInput, which does not show it."""
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise InvalidInput(
+            f"The API key of the server, {where}, cannot be sent",
+            "It holds a character that no HTTP header can carry, such as a line break at its end",
+            "Write it anew without that",
+        )
+    return api_key

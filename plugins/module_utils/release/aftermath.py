@@ -30,8 +30,8 @@ def settle(engine: Engine, head: record.Head, operation: record.Operation) -> No
         if target is not None:
             _go_back(engine, head, operation, target)
         action = "hold" if head.current else "stop"
-    if action == "stop":
-        _stop(engine, head, operation)
+    if action == "stop" and not _stop(engine, head, operation):
+        action = "hold"
     head = replace(head, operation=None)
     engine.lease.save(head)
     raise _failure(engine, operation, head, "It was stopped" if action == "stop" else "It was left as it is")
@@ -54,6 +54,8 @@ def _go_back(engine: Engine, head: record.Head, failed: record.Operation, target
         definition = engine.recorded(target)
         plan = engine.planned(head, definition)
     except CollectionError as error:
+        if error.transient:  # the same command goes on from here
+            raise
         head = replace(head, operation=None)
         engine.lease.save(head)
         raise _failure(engine, failed, head, f"It was left as it is, since there is no way back: {error}") from error
@@ -64,19 +66,24 @@ def _go_back(engine: Engine, head: record.Head, failed: record.Operation, target
     raise AssertionError("a way back always tells what it came back from")
 
 
-def _stop(engine: Engine, head: record.Head, operation: record.Operation) -> None:
+def _stop(engine: Engine, head: record.Head, operation: record.Operation) -> bool:
     """Failed pods must not hold GPUs. Where older pods still serve, their template is put back, else the failed
-    workload is scaled to zero."""
-    engine.planner.manners = replace(engine.planner.manners, force=True)
+    workload is scaled to zero. False where older pods serve and no revision of ours tells their template (they were
+    adopted, or the head was lost): they are not touched, and the gate keeps them."""
     live = engine.planner.read({DEPLOYMENT})
     failed = _deployments(engine, head, operation.revision, live)
-    if head.current and any(_older_pods_serve(engine, body) for body in failed):
+    older = any(_older_pods_serve(engine, body) for body in failed)
+    engine.planner.manners = replace(engine.planner.manners, force=True, take_replicas=not older)
+    if older and not head.current:
+        return False
+    if older and head.current:
         bodies = _deployments(engine, head, head.current.revision, live)
     else:
         bodies = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
     engine.wishes.console(f"revision {operation.revision} failed; stopping it")
     steps: list[Step] = [engine.planner.step(body, live[key_of(body)]) for body in bodies if key_of(body) in live]
     Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
+    return True
 
 
 def _deployments(engine: Engine, head: record.Head, revision: int, live: Mapping[Key, Object]) -> list[Object]:

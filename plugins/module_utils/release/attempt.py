@@ -59,7 +59,8 @@ class Attempt:
         return head
 
     def carry_out(self, head: record.Head, operation: record.Operation, plan: Plan) -> record.Head:
-        """The head after the commit, with tidying still to do. Raises Bad when it is not good."""
+        """The head after the commit, with tidying still to do. Raises Bad when it is not good; what else it raises, the
+        same command takes up again as it is."""
         self.proof = Proof(self.api, self.lease, self.wishes)  # what a revision before it has answered is no proof
         known = {item.key: item for item in head.inventory}
         applier = Applier(self.api, self.planner, head.release_uid, self.lease.tick)
@@ -69,9 +70,17 @@ class Attempt:
         except Lost:  # this run has no say in it any more, not even that it failed
             raise
         except (ApiError, Refused, InvalidInput) as error:
+            if error.transient:
+                raise
             raise Bad("contract", Cause(id="not_applied", sentence=str(error))) from error
         self.lap("apply")
-        self._roll_out(applier, plan, applied, operation.revision)
+        try:
+            self._roll_out(applier, plan, applied, operation.revision)
+        except (ApiError, InvalidInput) as error:
+            if error.transient:
+                raise
+            cause = Cause(id="not_asked", sentence=f"{error.what}: {error.why}", cure=error.do, setting=error.setting)
+            raise Bad("verification", cause) from error
         self.lap("rollout")
         items = inventory(plan.steps, applied, known, operation.revision)
         verified, evidence = self.verification.passed, self.proof.evidence or None

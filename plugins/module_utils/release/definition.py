@@ -84,6 +84,11 @@ def findings(definition: Definition) -> Iterator[Finding]:
         seen.add(key)
 
 
+def shapeless(definition: Definition) -> Iterator[Finding]:
+    """What is no object at all."""
+    yield from filter(None, map(_shape, definition.objects))
+
+
 def required(definition: Definition, require: Iterable[str]) -> Iterator[Finding]:
     """What a definition lacks of `require`: image_tag (none of them "latest"), image_digest, replicas (two or more)."""
     wanted = frozenset(require)
@@ -180,7 +185,34 @@ def _shape(body: Any) -> Finding | None:
         return _error(
             "shape", f"A {body['kind']} has no name", "metadata.name is missing", "Correct the template it comes from"
         )
+    if body["kind"] == "Deployment" and (lacking := _lacking(body)):
+        return _error(
+            "shape", f"{names.identity(body)} is no Deployment", lacking, "Correct the template it comes from"
+        )
     return None
+
+
+def _lacking(deployment: Object) -> str:
+    """What a Deployment is not to be understood without; empty if it has it."""
+    spec = _below(deployment, "spec")
+    if not _below(spec, "selector", "matchLabels"):
+        return "it has no spec.selector.matchLabels"
+    listed = _below(spec, "template", "spec").get("containers")
+    if (
+        not isinstance(listed, list)
+        or not listed
+        or not all(isinstance(one, dict) and one.get("name") for one in listed)
+    ):
+        return "it has no spec.template.spec.containers, each with a name"
+    replicas = spec.get("replicas", 1)
+    return "" if isinstance(replicas, int) and replicas >= 0 else f"its spec.replicas is {replicas!r}"
+
+
+def _below(value: Any, *path: str) -> dict[str, Any]:
+    """The mapping at the end of a path; empty where there is none."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _error(rule: str, what: str, why: str, do: str, setting: str = "") -> Finding:

@@ -52,11 +52,28 @@ def difference(live: Object | None, answer: Object | None) -> Difference:
 def _plain(body: Object) -> Object:
     body = copy.deepcopy({key: value for key, value in body.items() if key != "status"})
     body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in SERVER_SET}
+    # kubectl's own copy of what it applied, credentials included.
+    (body["metadata"].get("annotations") or {}).pop("kubectl.kubernetes.io/last-applied-configuration", None)
     for container in containers(body):
+        for part in ("command", "args"):
+            if container.get(part):
+                container[part] = _masked(container[part])
         for entry in container.get("env") or []:
             if entry.get("value") and CREDENTIAL.search(entry["name"]):
                 entry["value"] = MASK
     return body
+
+
+def _masked(argv: list[Any]) -> list[Any]:
+    """A command line without the values of flags that take a credential: --api-key X, --api-key=X."""
+    masked: list[Any] = []
+    follows = False
+    for word in argv:
+        flag, equals, _value = str(word).partition("=")
+        secret = flag.startswith("--") and bool(CREDENTIAL.search(flag.lstrip("-").replace("-", "_")))
+        masked.append(MASK if follows else f"{flag}={MASK}" if secret and equals else word)
+        follows = secret and not equals
+    return masked
 
 
 def _changed(before: Any, after: Any) -> tuple[Any, Any]:

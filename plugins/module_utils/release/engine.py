@@ -6,13 +6,14 @@ helps."""
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Conflict, NotFound, Refused
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import aftermath, history, lock, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.attempt import Attempt, contents
@@ -190,7 +191,7 @@ class Engine:
     ) -> Outcome:
         """Makes the definition the serving one. `target`: the row that it comes from, if it is put back."""
         live = self.planner.read(_kinds(definition, head))
-        if head and self._proven(head) and serving(live) and untouched(head, definition, live):
+        if head and self._proven(head) and serving(live) and untouched(head, definition, live, self.planner.unserved):
             return self._outcome(Plan(untouched=len(head.inventory)), head, changed=False)
         head = head or record.Head(release_uid=str(uuid.uuid4()), next=self.store.newest_recorded() + 1)
         plan = self.planned(head, definition, live)
@@ -237,7 +238,8 @@ class Engine:
         if self.wishes.check_mode:
             self.wishes.console(f"there is no namespace {self.api.namespace} yet: foreseen without the API server")
             return tuple(Step(action=Action.CREATE, body=body, difference=difference(None, body)) for body in bodies)
-        self.api.create_namespace()
+        with contextlib.suppress(Conflict):  # another server's run was faster
+            self.api.create_namespace()
         return self.planner.steps(bodies, {}, {})
 
     def _foreseen(self, plan: Plan, head: record.Head, *, new: bool) -> Outcome:

@@ -10,18 +10,23 @@ from datetime import UTC, datetime
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, ConnectionFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
+    ApiError,
+    CollectionError,
+    ConnectionFailed,
+)
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import doom, rollout, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.autopsy import Autopsies
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.deaths import Deaths, with_deaths
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.events import Events
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.failure import Bad
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overdue import overdue
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overdue import overdue, unreachable
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.steadiness import life
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.stuck import Stuck
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
+UNAUTHORIZED, NOT_FOUND = 401, 404
 DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "ReplicaSet"), Kind("v1", "Pod")
 
 
@@ -62,10 +67,8 @@ class Follower:
         self.told, self.told_at, self.suspicion = "", self.start, (0.0, "")
 
     def run(self) -> rollout.Ready:
-        """The pods that serve. Raises Bad as soon as no waiting will help, or the time is up.
-
-        An API server that does not answer for a while is waited for: the rollout goes on without it, too.
-        """
+        """The pods that serve. Raises Bad as soon as no waiting will help, or the time is up; ApiError where what it
+        asks is not allowed."""
         while True:
             try:
                 seen = self._asked(self._look())
@@ -76,12 +79,10 @@ class Follower:
                 self._heed(answer, seen)
                 if seen.replica_set and doom.failed_create(seen.replica_set) and not self.stuck.ending(seen.pods)[0]:
                     self.stuck.nudge(seen.deployment)
-            except ConnectionFailed as error:
-                self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
-            except ApiError as error:
-                if error.status < 500:
+            except (ConnectionFailed, ApiError) as error:
+                if not error.transient or (isinstance(error, ApiError) and error.status == UNAUTHORIZED):
                     raise
-                self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
+                self._wait_for_it(error)
             moment = time.monotonic()
             until_told = self.told_at + self.wishes.timings.tell_every - moment
             self.hooks.pause(max(0.1, min(self.wishes.timings.pause(moment - self.start), until_told)))
@@ -107,19 +108,23 @@ class Follower:
         return replace(seen, hints=self.stuck.hints)
 
     def _asked(self, seen: rollout.Observation) -> rollout.Observation:
-        """What is to be seen once whoever became ready was asked, before the controller's count of him is trusted. A
-        pod whose containers were started again since is asked again."""
-        fresh = [pod for pod in seen.new_pods if rollout.is_ready(pod) and life(pod) not in self.asked]
-        if not fresh:
-            return seen
-        self.hooks.ask(fresh)
-        seen = self._look()  # to ask takes a while, in which much may happen
-        self.hooks.compare(fresh, seen.pods)
-        self.asked |= {life(pod) for pod in fresh}
-        self.progress = time.monotonic()
-        if self.open_gate and any(life(pod) in self.asked for pod in seen.new_pods):
-            self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
-            self.open_gate = None
+        """What is to be seen once whoever became ready was asked, before the controller's count of him is trusted; also
+        who became ready meanwhile. A pod whose containers were started again since is asked again."""
+        while fresh := [pod for pod in seen.new_pods if rollout.is_ready(pod) and life(pod) not in self.asked]:
+            try:
+                self.hooks.ask(fresh)
+            except (Bad, ApiError) as error:
+                seen = self._look()
+                if _tells_of(error, fresh, seen.new_pods):
+                    raise
+                continue
+            seen = self._look()  # to ask takes a while, in which much may happen
+            self.hooks.compare(fresh, seen.pods)
+            self.asked |= {life(pod) for pod in fresh}
+            self.progress = time.monotonic()
+            if self.open_gate and any(life(pod) in self.asked for pod in seen.new_pods):
+                self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
+                self.open_gate = None
         return seen
 
     def _make_room(self, seen: rollout.Observation) -> None:
@@ -152,9 +157,19 @@ class Follower:
             self.suspicion = (0.0, "")
         if isinstance(answer, rollout.Waiting):
             self._tell_at_intervals(answer.state, answer.text)
-        limit = self.wishes.wait_timeout
-        if moment - self.progress > self.budget or (limit is not None and moment - self.start > limit):
+        if self._too_long(moment):
             raise Bad("silence", overdue(seen, int(moment - self.start)))
+
+    def _wait_for_it(self, error: CollectionError) -> None:
+        """For an API server, or its way to a pod, that does not answer. The rollout goes on without it, too."""
+        moment = time.monotonic()
+        if self._too_long(moment):
+            raise Bad("silence", unreachable(error.why, int(moment - self.start))) from error
+        self._tell_at_intervals("away", f"waiting for the API server: {error.why}")
+
+    def _too_long(self, moment: float) -> bool:
+        limit = self.wishes.wait_timeout
+        return moment - self.progress > self.budget or (limit is not None and moment - self.start > limit)
 
     def _certain_after(self, verdict: str) -> float:
         """Seconds for which a finding must stand."""
@@ -170,6 +185,16 @@ class Follower:
         if news or moment - self.told_at >= self.wishes.timings.tell_every:
             self.hooks.tell(text)
             self.told, self.told_at = state, moment
+
+
+def _tells_of(error: Bad | ApiError, asked: list[Object], there: list[Object]) -> bool:
+    """Whether what came of asking pods is to be heeded: not if it is about one that was evicted, drained or scaled away
+    meanwhile. Another takes its place, and is asked."""
+    left = {pod["metadata"]["uid"] for pod in there}
+    gone = {f"Pod/{pod['metadata']['name']}" for pod in asked if pod["metadata"]["uid"] not in left}
+    if isinstance(error, Bad):
+        return error.cause.object not in gone
+    return error.status != NOT_FOUND or not gone
 
 
 def own_pods(api: Api, deployment: Object) -> list[Object]:

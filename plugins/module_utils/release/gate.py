@@ -2,8 +2,8 @@
 """The verification gate: the controller itself holds a rollout after its first new pod, until that pod has answered.
 
 While minReadySeconds is long, a new pod becomes Ready but not available, and a Deployment never replaces a further old
-pod before that. It holds even if we are killed. Without old pods there is nobody to protect, and on the way back to
-pods that still run it would keep the bad one (its good pods would not count as available)."""
+pod before that. It holds even if we are killed, for a week. Without old pods there is nobody to protect, and on the way
+back to pods that still run it would keep the bad one (its good pods would not count as available)."""
 
 from __future__ import annotations
 
@@ -13,32 +13,23 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Step
 
-# minReadySeconds must stay below progressDeadlineSeconds.
-MARGIN = 60
-
-
-def seconds(body: Object) -> int:
-    """How long the gate can hold, for a Deployment that names its progress deadline."""
-    return max(1, int(body["spec"]["progressDeadlineSeconds"]) - MARGIN)
+# Seconds. minReadySeconds must stay below progressDeadlineSeconds, whose passing nobody heeds here.
+CLOSED = {"minReadySeconds": 7 * 24 * 3600, "progressDeadlineSeconds": 7 * 24 * 3600 + 60}
 
 
 def closed(body: Object) -> Object:
     """The Deployment with its gate closed."""
-    return body | {"spec": body["spec"] | {"minReadySeconds": seconds(body)}}
+    return body | {"spec": body["spec"] | CLOSED}
 
 
 def holds(live: Object, body: Object) -> bool:
     """True when the gate of a live Deployment is closed, unless `body` itself wants it that way."""
-    return bool(live["spec"].get("minReadySeconds") == seconds(body) != body["spec"].get("minReadySeconds"))
+    return _is_closed(live) and not _is_closed(body)
 
 
 def is_closed(step: Step) -> bool:
     """True when the live Deployment has this very template and a closed gate: a run that was cut short left it so."""
-    return bool(
-        step.live
-        and digest(step.live) == digest(step.body)
-        and step.live["spec"].get("minReadySeconds") == seconds(step.body)
-    )
+    return bool(step.live and digest(step.live) == digest(step.body) and _is_closed(step.live))
 
 
 def may_close(step: Step) -> bool:
@@ -61,3 +52,7 @@ def digest(body: Object) -> str:
     """The pod template's digest, as it was stamped on it."""
     metadata = body["spec"]["template"].get("metadata") or {}
     return str((metadata.get("annotations") or {}).get(names.POD_TEMPLATE_DIGEST, ""))
+
+
+def _is_closed(body: Object) -> bool:
+    return bool(body["spec"].get("minReadySeconds") == CLOSED["minReadySeconds"])

@@ -48,13 +48,16 @@ def committed(
         elif row.state == "current":
             row = replace(row, state="superseded")
         history.append(row)
-    fresh = {item.key for item in inventory}
-    left = tuple(replace(item, doomed=not item.keep) for item in head.inventory if item.key not in fresh)
+    keys = {item.key for item in inventory}
+    # An object that is now applied by another version of its API is the same object.
+    uids = {item.uid for item in inventory if item.uid}
+    left = (item for item in head.inventory if item.key not in keys and item.uid not in uids)
+    rest = tuple(replace(item, doomed=not item.keep) for item in left)
     return replace(
         head,
         current=Current(revision=operation.revision, digest=operation.digest),
         history=tuple(history),
-        inventory=inventory + left,
+        inventory=inventory + rest,
         operation=replace(operation, phase="tidy"),
     )
 
@@ -84,11 +87,15 @@ def with_strategy(head: Head, revision: int, strategy: Strategy | None) -> Head:
 
 
 def kept_records(head: Head, keep: int) -> frozenset[int]:
-    """The revisions whose records stay: the newest `keep`, the current one, the content it has, and the newest
-    verified."""
-    newest_verified = next((row.revision for row in head.history if row.verified), None)
-    current = head.row(head.current.revision) if head.current else None
-    always = {newest_verified, current.revision if current else None, current.content if current else None}
+    """The revisions whose records stay: the newest `keep`, the current one, the content it has, the newest verified,
+    and the one that a rollback goes back to."""
+    current, older = head.row(head.current.revision) if head.current else None, _older_verified(head)
+    always = {
+        next((row.revision for row in head.history if row.verified), None),
+        current.revision if current else None,
+        current.content if current else None,
+        older.revision if older else None,
+    }
     return frozenset(row.revision for row in head.history[:keep]) | {one for one in always if one is not None}
 
 
@@ -124,17 +131,28 @@ def rollback_target(head: Head, wanted: int | None) -> Row:
         if row is None:
             raise Refused(f"There is no revision {wanted}", choices(head), "Name one of these revisions")
         return row
-    current = head.row(head.current.revision) if head.current else None
-    serving = current.content if current else head.next
-    older = (row for row in head.history if row.verified and row.content == row.revision and row.revision < serving)
-    row = next(older, None)
+    row = _older_verified(head)
     if row is None:
+        serving = _serving(head)
         raise Refused(
-            f"There is no verified revision older than {serving}" if current else "There is no verified revision",
+            f"There is no verified revision older than {serving}" if serving else "There is no verified revision",
             choices(head),
             "Name a revision to go back to one that was never verified",
         )
     return row
+
+
+def _serving(head: Head) -> int | None:
+    """The revision whose content serves."""
+    current = head.row(head.current.revision) if head.current else None
+    return current.content if current else None
+
+
+def _older_verified(head: Head) -> Row | None:
+    """The newest verified revision that is older than the content that serves, and no rollback itself."""
+    before = _serving(head) or head.next
+    rows = (row for row in head.history if row.verified and row.content == row.revision and row.revision < before)
+    return next(rows, None)
 
 
 def reminder(head: Head, digest: str) -> str:

@@ -42,6 +42,15 @@ def overdue(seen: Observation, seconds: int) -> Cause:
     )
 
 
+def unreachable(why: str, seconds: int) -> Cause:
+    """The cause when the time is up and nothing could be looked at."""
+    return Cause(
+        id="not_reachable",
+        sentence=f"After {seconds} s nobody can look at it: {why}",
+        cure="Find out why the API server, or its way to the kubelets, does not answer",
+    )
+
+
 def _slow(container: dict[str, Any]) -> tuple[str, str, str]:
     """Why a container is late, what to do, and the setting for it."""
     state = container.get("state") or {}

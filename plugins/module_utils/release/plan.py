@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object, Strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import conflict, names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
@@ -112,9 +113,9 @@ def key_of(body: Object) -> Key:
     return body["apiVersion"], body["kind"], body["metadata"]["name"]
 
 
-def untouched(head: Head, definition: Definition, live: Mapping[Key, Object]) -> bool:
+def untouched(head: Head, definition: Definition, live: Mapping[Key, Object], unserved: Collection[Kind] = ()) -> bool:
     """True when this very definition is committed, nobody has changed, added to, replaced or deleted any of its
-    objects, and nothing is left to prune.
+    objects, and nothing is left to prune. What the cluster does not serve (`unserved`) may be missing.
 
     False only means: look closer.
     """
@@ -122,6 +123,9 @@ def untouched(head: Head, definition: Definition, live: Mapping[Key, Object]) ->
         return False
     # What was dropped and holds data is in the inventory, too, and may be as it likes.
     keys = frozenset(map(key_of, definition.objects))
+    missing = keys - {item.key for item in head.inventory}
+    if any(Kind(api_version, kind) not in unserved for api_version, kind, _name in missing):
+        return False
     return all(
         not item.doomed and (item.key not in keys or _as_applied(item, live.get(item.key))) for item in head.inventory
     )
@@ -135,10 +139,16 @@ def _as_applied(item: Item, body: Object | None) -> bool:
 
 def left_over(head: Head, wanted: Iterable[Key]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """(to prune, to keep): the inventory less what is wanted."""
-    present = frozenset(wanted)
-    left = [item for item in head.inventory if item.key not in present]
+    present = frozenset(map(_whatever_version, wanted))
+    left = [item for item in head.inventory if _whatever_version(item.key) not in present]
     kept = tuple(item for item in left if item.kind in KEPT)
     return tuple(item for item in left if item.kind not in KEPT), kept
+
+
+def _whatever_version(key: Key) -> Key:
+    """API group, kind and name: one object can be had by several versions of its API."""
+    api_version, kind, name = key
+    return api_version.rpartition("/")[0], kind, name
 
 
 def inventory(

@@ -153,7 +153,7 @@ class Planner:
         body = carried_over(body, live, take_replicas=self.manners.take_replicas)
         answer, force, notes = self._dry_run(body, live)
         if answer is None:  # it cannot be changed, or not before somebody's additions are gone
-            return self._around(body, live)
+            return self._around(body, live, notes)
         after = answer.object if live else body
         others = conflict.foreign(answer.object) if live else {}
         take_over = frozenset(others) | (_managers(live) if adopt and live else frozenset())
@@ -182,27 +182,30 @@ class Planner:
 
     def _dry_run(self, body: Object, live: Object | None) -> tuple[Applied | None, bool, tuple[str, ...]]:
         """(answer, whether force is needed, notes). No answer: an apply cannot do it, see `_around`."""
-        fenced = fence(_with_replicas(body, live), live, by_version=False)
+        fenced, force = fence(_with_replicas(body, live), live, by_version=False), self.manners.force
+        notes: tuple[str, ...] = ()
         try:
-            return self.api.apply(fenced, dry_run=True, force=self.manners.force), self.manners.force, ()
-        except Conflict as error:
-            if live is None or not error.about_ownership:
-                raise
-            notes = self._taken_back(body, live, error)
-        except NotFound:
+            try:
+                answer = self.api.apply(fenced, dry_run=True, force=force)
+            except Conflict as error:
+                if live is None or not error.about_ownership:
+                    raise
+                force, notes = True, self._taken_back(body, live, error)
+                answer = self.api.apply(fenced, dry_run=True, force=True)
+        except (Conflict, NotFound):
             raise
         except ApiError as error:
             # 500 "failed to create typed patch object" is how the server reports a typo: the caller's contract, as a
             # 422.
             contract = "typed patch object" in error.why or "convert new object" in error.why
             if error.status == 422 and live and (conflict.foreign(live) or _replaceable(live)):
-                return None, True, ()
+                return None, True, notes
             if error.status in (400, 422) or contract:
                 raise InvalidInput(
                     f"The API server does not take {names.identity(body)}", error.why, "Correct the definition"
                 ) from error
             raise
-        return self.api.apply(fenced, dry_run=True, force=True), True, notes
+        return answer, force, notes
 
     def _taken_back(self, body: Object, live: Object, error: Conflict) -> tuple[str, ...]:
         """Notes on the fields that are taken back from people. Raises Refused when a tool means to own them."""
@@ -218,7 +221,7 @@ class Planner:
             )
         return tuple(f"{names.identity(body)}: taking back {clash.field} from {clash.manager}" for clash in found)
 
-    def _around(self, body: Object, live: Object | None) -> Step:
+    def _around(self, body: Object, live: Object | None, notes: tuple[str, ...]) -> Step:
         others = conflict.foreign(live) if live else {}
         if not others or (live and _replaceable(live)):
             change = difference(live, body)
@@ -226,7 +229,7 @@ class Planner:
         after: Object = copy.deepcopy(live) if live else body
         for fields in others.values():
             after = conflict.without(after, fields)
-        notes = tuple(f"{names.identity(body)}: taking back what {manager} added" for manager in sorted(others))
+        notes += tuple(f"{names.identity(body)}: taking back what {manager} added" for manager in sorted(others))
         change = difference(live, after)
         return Step(
             action=Action.UPDATE,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CONFIG_MAP, Api
@@ -152,4 +152,5 @@ def _winner(found: record.Head | None) -> str:
 def _written(body: Object) -> datetime:
     """When our field manager wrote an object last."""
     entries = [entry for entry in body["metadata"].get("managedFields") or [] if entry["manager"] == FIELD_MANAGER]
-    return max(datetime.fromisoformat(entry["time"]) for entry in entries)
+    # None: it came back from a backup, say, and nobody alive has written it.
+    return max((datetime.fromisoformat(entry["time"]) for entry in entries), default=datetime.min.replace(tzinfo=UTC))

@@ -23,6 +23,7 @@ SPECS = {
     "release": options.RELEASE,
     "rollback": options.ROLLBACK,
     "health": options.HEALTH,
+    "info": options.INFO,
     "preflight": options.PREFLIGHT,
 }
 PATIENCE = 120

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations import release
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller, perform
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.health import health
+from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.info import info
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.preflight import preflight
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Patience, Timings
 
@@ -22,6 +23,7 @@ OPERATIONS = {
     "release": release.release,
     "rollback": release.rollback,
     "health": health,
+    "info": info,
     "preflight": preflight,
 }
 

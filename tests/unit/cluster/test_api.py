@@ -260,6 +260,22 @@ def test_a_redirect_is_not_followed(server: Server, api: Api) -> None:
     assert len(server.asked) == 1
 
 
+def test_what_is_no_json_comes_from_no_api_server(server: Server, api: Api) -> None:
+    server.will_answer(200, "<html>Sign in</html>")
+    with pytest.raises(ConnectionFailed, match=r"is no Kubernetes API server. Its answer is no JSON. Check"):
+        api.get(DEPLOYMENT, "x")
+
+
+def test_writes_are_counted(server: Server, api: Api) -> None:
+    for _request in range(3):
+        server.will_answer(200, {})
+    api.get(DEPLOYMENT, "x")
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
+    api.apply(body, dry_run=True)
+    api.apply(body)
+    assert (api.requests, api.writes) == (3, 1)
+
+
 def test_requests_are_counted(server: Server, api: Api) -> None:
     for _request in range(20):
         server.will_answer(200, {"items": []})

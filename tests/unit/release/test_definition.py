@@ -15,6 +15,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition imp
     findings,
     optional,
     required,
+    shapeless,
     stamped,
 )
 
@@ -28,7 +29,12 @@ def deployment(image: str = "vllm/vllm-openai:v0.33.0", *, env: list[Object] | N
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "x"},
-        "spec": {"replicas": 2, "template": {"metadata": {}, "spec": {"containers": [container]}}} | spec,
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "x"}},
+            "template": {"metadata": {}, "spec": {"containers": [container]}},
+        }
+        | spec,
     }
 
 
@@ -126,6 +132,24 @@ def test_a_literal_credential_of_an_init_container_is_found() -> None:
     body = deployment()
     body["spec"]["template"]["spec"]["initContainers"] = [{"name": "i", "env": [{"name": "A_KEY", "value": "x"}]}]
     assert [text.split(":")[0] for text in found(body)] == ["literal-credential, error"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "lacking"),
+    [
+        ({"selector": None}, "it has no spec.selector.matchLabels"),
+        ({"selector": {"matchExpressions": []}}, "it has no spec.selector.matchLabels"),
+        ({"template": None}, "it has no spec.template.spec.containers, each with a name"),
+        ({"template": {"spec": {"containers": []}}}, "it has no spec.template.spec.containers, each with a name"),
+        ({"template": {"spec": {"containers": [{}]}}}, "it has no spec.template.spec.containers, each with a name"),
+        ({"replicas": None}, "its spec.replicas is None"),
+        ({"replicas": "2"}, "its spec.replicas is '2'"),
+    ],
+)
+def test_what_no_deployment_is_without(spec: Object, lacking: str) -> None:
+    message = f"shape, error: Deployment/x is no Deployment: {lacking}. Correct the template it comes from"
+    assert found(deployment(**spec)) == [message]
+    assert [told(one) for one in shapeless(define("x", "system", [deployment(**spec), deployment()]))] == [message]
 
 
 @pytest.mark.parametrize("kind", sorted(CLUSTER_SCOPED))

@@ -154,6 +154,22 @@ def test_credentials_are_masked(name: str, masked: bool, place: str) -> None:
     assert shown == (MASK if masked else "s3cr3t")
 
 
+def test_credentials_on_the_command_line_are_masked() -> None:
+    argv = ["m", "--api-key", "s3cr3t", "--port", "8000", "--hf-token=s3cr3t", "--tokenizer-mode=auto"]
+    body = deployment()
+    body["spec"]["template"]["spec"]["containers"] = [{"name": "c", "command": ["vllm", "serve"], "args": argv}]
+    shown = difference(body, None).before["spec"]["template"]["spec"]["containers"][0]
+    masked = ["m", "--api-key", MASK, "--port", "8000", f"--hf-token={MASK}", "--tokenizer-mode=auto"]
+    assert (shown["command"], shown["args"]) == (["vllm", "serve"], masked)
+
+
+def test_the_copy_that_kubectl_keeps_is_not_shown() -> None:
+    body = deployment()
+    kept = {"kubectl.kubernetes.io/last-applied-configuration": "s3cr3t", "team": "search"}
+    body["metadata"]["annotations"] = kept
+    assert difference(body, None).before["metadata"]["annotations"] == {"team": "search"}
+
+
 def test_a_reference_to_a_secret_is_shown() -> None:
     entry = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}
     assert difference(deployment(entry), None).before == deployment(entry)

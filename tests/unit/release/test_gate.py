@@ -39,22 +39,25 @@ def test_when_the_gate_is_closed(body: Object, live: Object | None, expected: bo
     assert gate.may_close(step(body, live)) is expected
 
 
-@pytest.mark.parametrize(("deadline", "seconds"), [(600, 540), (61, 1), (60, 1), (1, 1)])
-def test_the_gate_holds_until_shortly_before_the_deadline(deadline: int, seconds: int) -> None:
-    body = deployment(progressDeadlineSeconds=deadline)
+def test_the_gate_holds_for_a_week_whatever_the_deadline() -> None:
+    body = deployment(progressDeadlineSeconds=600)
     closed = gate.closed(body)
-    assert closed["spec"].pop("minReadySeconds") == seconds
-    assert closed == body
-    assert "minReadySeconds" not in body["spec"]
+    ready, deadline = (closed["spec"][name] for name in ("minReadySeconds", "progressDeadlineSeconds"))
+    assert 7 * 24 * 3600 == ready < deadline  # else the API server refuses it
+    assert closed == body | {"spec": body["spec"] | gate.CLOSED}
+    assert body == deployment(progressDeadlineSeconds=600)
+    assert gate.holds(closed, body)
+    assert not gate.holds(body, body)
+    assert not gate.holds(closed, closed)
 
 
 @pytest.mark.parametrize(
     ("live", "expected"),
     [
-        (deployment(minReadySeconds=540), True),
+        (deployment(**gate.CLOSED), True),
         (deployment(minReadySeconds=0), False),
         (deployment(), False),
-        (deployment("old", minReadySeconds=540), False),
+        (deployment("old", **gate.CLOSED), False),
         (None, False),
     ],
 )

@@ -98,6 +98,16 @@ def test_a_commit_takes_the_fresh_inventory_and_keeps_the_rest() -> None:
     assert commit(FULL, operation(2), inventory=fresh).inventory == (*fresh, item("b", doomed=True))
 
 
+def test_an_object_of_another_api_version_is_the_same_object() -> None:
+    old, new = (item("a", uid="1", api_version=f"g/{version}") for version in ("v1", "v2"))
+    head = replace(FULL, inventory=(old, item("b", uid="2"), item("c")))
+    assert commit(head, operation(2), inventory=(new,)).inventory == (
+        new,
+        item("b", uid="2", doomed=True),
+        item("c", doomed=True),
+    )
+
+
 def test_what_holds_data_is_never_doomed() -> None:
     cache = item("cache", kind="PersistentVolumeClaim", keep=True)
     assert commit(replace(FULL, inventory=(cache,)), operation(2)).inventory == (cache,)
@@ -108,6 +118,9 @@ def test_tidied_is_nothing_under_way_and_the_inventory_without_what_is_gone() ->
     head = tidied(commit(FULL, operation(2), inventory=fresh), [item("b")], keep=10)
     assert (head.operation, head.inventory) == (None, fresh)
     assert states(head) == {2: "current", 1: "superseded"}
+
+
+PROVEN = (row(2, verified=True), row(1, verified=True))
 
 
 def history(newest: int, *, current: int, verified: int, **of_current: Any) -> Head:
@@ -126,6 +139,17 @@ def history(newest: int, *, current: int, verified: int, **of_current: Any) -> H
         pytest.param(history(5, current=5, verified=1), 2, {5, 4, 1}, 5, id="the newest verified one stays"),
         pytest.param(history(5, current=2, verified=5), 2, {5, 4, 2}, 5, id="the current one stays"),
         pytest.param(history(5, current=5, verified=5, content=1), 1, {5, 1}, 5, id="so does the content it has"),
+        pytest.param(
+            Head(
+                release_uid="u",
+                current=Current(revision=6, digest="d"),
+                history=(row(6, "current", verified=True, content=2), *map(row, (5, 4, 3)), PROVEN[0], PROVEN[1]),
+            ),
+            1,
+            {6, 2, 1},
+            6,
+            id="so does the one that a rollback goes back to",
+        ),
         pytest.param(history(25, current=25, verified=25), 2, {25, 24}, 20, id="rows end, too"),
         pytest.param(history(25, current=25, verified=1), 2, {25, 24, 1}, 21, id="but not that of a record"),
         pytest.param(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER
+from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.paths import FIELD_MANAGER, Kind
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership import live_digest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
@@ -17,6 +17,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
     Plan,
     Step,
     key_of,
+    left_over,
     rank,
     untouched,
     waves,
@@ -111,6 +112,20 @@ def test_what_is_not_ours_is_no_reason() -> None:
     live[DEPLOYMENT]["spec"]["paused"] = True
     live[("v1", "ConfigMap", "somebody's")] = live_object("ConfigMap")
     assert untouched(head(), WANTED, live)
+
+
+def test_an_optional_object_comes_once_the_cluster_serves_its_kind() -> None:
+    wanted = replace(WANTED, objects=(*WANTED.objects, live_object("ServiceMonitor", "monitoring.coreos.com/v1")))
+    known = replace(head(), current=Current(revision=1, digest=wanted.digest))
+    assert untouched(known, wanted, objects(), {Kind("monitoring.coreos.com/v1", "ServiceMonitor")})
+    assert not untouched(known, wanted, objects())
+
+
+def test_an_object_of_another_api_version_is_not_left_over() -> None:
+    wanted = [("v1", "Service", "x"), ("apps/v2", "Deployment", "x")]
+    assert left_over(head(), wanted) == ((), ())
+    (dropped,), kept = left_over(head(), wanted[1:])
+    assert (dropped.kind, kept) == ("Service", ())
 
 
 def claim() -> Item:
