@@ -39,8 +39,8 @@ def name_of(setting: str, setting_names: Mapping[str, str]) -> str:
 
 def with_names(do: str, setting: str, setting_names: Mapping[str, str]) -> str:
     """What to do, with the caller's names for what has to change: behind each flag of vLLM that is mentioned, and for
-    `setting`, if it is none of these, at the end."""
-    told: set[str] = set()
+    `setting`, if it is none of these, at the end. Names that are there already are not told again."""
+    told = {name for name in setting_names.values() if f"({name})" in do or f", {name})" in do}
 
     def named(flag: re.Match[str]) -> str:
         name = setting_names.get(flag["flag"])

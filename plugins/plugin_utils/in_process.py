@@ -139,14 +139,14 @@ class InProcessAction(RenderingAction):
 
 
 def provenance(task_vars: dict[str, Any]) -> dict[str, str]:
-    """Who runs this: the person and the host, the play and the inventory, and AWX's job where there is one (it hands
-    these over as extra variables)."""
+    """Who runs this: the person (under AWX theirs, not that of its container) and the host, the play and the inventory,
+    and AWX's job where there is one (it hands these over as extra variables)."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a uid without a name, as in many containers
         user = str(os.getuid())
     known = {
-        "user": user,
+        "user": task_vars.get("awx_user_name") or user,
         "host": socket.gethostname(),
         "play": task_vars.get("ansible_play_name"),
         "inventory": task_vars.get("inventory_file") or task_vars.get("inventory_dir"),

@@ -34,6 +34,11 @@ def test_sentence(text: str, expected: str) -> None:
             "No. Why. Lower --max-len (max_len) to 7 or raise --share (share), not --max-len.",
         ),
         (
+            InvalidInput("No", "Why", "Lower --max-len (max_len) (size)", setting="size"),
+            {"--max-len": "max_len", "size": "size"},
+            "No. Why. Lower --max-len (max_len) (size).",
+        ),
+        (
             InvalidInput("No", "Why", "Use more (--max-len)", setting="size"),
             {"--max-len": "max_len", "size": "size"},
             "No. Why. Use more (--max-len, max_len) (size).",

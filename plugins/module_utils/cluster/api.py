@@ -23,6 +23,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
 NAMESPACES = "/api/v1/namespaces"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 # Objects in one answer, of lists that may be long.
@@ -130,6 +131,12 @@ class Api:
         query = {"fieldManager": FIELD_MANAGER}
         path = f"{self._path(kind)}/{name}"
         return self._send("PATCH", path, query=query, body=patch, content_type=JSON_PATCH, about=f"{kind}/{name}")[0]
+
+    def rights(self) -> Object:
+        """The status of a SelfSubjectRulesReview: what this account may do in the namespace. Everybody may ask that."""
+        body = {"spec": {"namespace": self.namespace}}
+        about = "the rights of this account"
+        return dict(self._send("POST", REVIEWS, query={"dryRun": "All"}, body=body, about=about)[0].get("status") or {})
 
     def try_pod(self, body: Object) -> tuple[str, ...]:
         """Asks admission for a pod without making one. The server's warnings; raises what the pod would meet."""

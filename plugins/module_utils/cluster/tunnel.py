@@ -7,6 +7,7 @@ server's pod proxy strips Authorization)."""
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Buffer
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -100,7 +101,7 @@ class Tunnel(io.RawIOBase):
             if channel not in self._greeted:  # the first frame of each channel repeats the port number
                 self._greeted.add(channel)
             elif channel == ERROR:
-                raise ConnectionRefusedError(payload.decode(errors="replace"))
+                raise ConnectionRefusedError(_told(payload.decode(errors="replace")))
             else:
                 self._pending = payload
         size = min(len(view), len(self._pending))
@@ -113,3 +114,9 @@ class Tunnel(io.RawIOBase):
             self._socket.close(timeout=1)
             self._socket.shutdown()  # close() leaves the connection open when the other side was first
         super().close()
+
+
+def _told(error: str) -> str:
+    """What the container runtime says, without its own names for pods and networks."""
+    refused = re.search(r"forwarding port (\d+) to pod .*connection refused", error, re.DOTALL)
+    return f"nobody listens on port {refused[1]}" if refused else error

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import CONFIG_MAP, Api, in_parallel
@@ -15,7 +15,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import NotFound
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object, with_names
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller import Caller
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.explanation import explained
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, names, record
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, lock, names, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import define, stamped
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.drift import Drift, drifted
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.overview import (
@@ -30,6 +30,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.ownership impo
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import Store
 
+# A living run is heard of every 15 s.
+SILENCE = timedelta(minutes=5)
 UNREADABLE = {"state": "unreadable", "summary": "cannot be read"}
 DEPLOYMENT, POD = Kind("apps/v1", "Deployment"), Kind("v1", "Pod")
 
@@ -45,7 +47,7 @@ def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
             f"There is no release {name} in namespace {api.namespace}",
             "Correct the name or the namespace",
         )
-    about = {release: overview(head, written) for release, (head, written) in heads.items()}
+    about = {release: overview(head, written, dead=_dead(head, written)) for release, (head, written) in heads.items()}
     about |= {release: overview(record.Head(release_uid=""), "") | UNREADABLE for release in unread}
     releases = {release: {"name": release, "namespace": api.namespace} | about[release] for release in sorted(about)}
     if revision is not None:
@@ -56,15 +58,14 @@ def info(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     if params["include_pods"] and heads:
         _tell_of_pods(api, releases, api.list(DEPLOYMENT, _selector(name)))
     for told in releases.values():
-        told["problem"] = _problem(
-            told["revision"], told["failure"], told.pop("trouble", None), params["setting_names"]
-        )
+        told["problem"] = _problem(told, told.pop("trouble", None), params["setting_names"])
     for release, error in unread.items():
         releases[release]["problem"] = {"message": sentence(f"{error.what}: {error.why}"), "hint": sentence(error.do)}
     if params["include_drift"]:
         live = _live(api, name, [head for head, _written in heads.values()])
         for release, (head, _written) in heads.items():
-            releases[release]["drift"] = [asdict(drift) for drift in _drift(api, release, head, live)]
+            drifts = _drift(api, release, head, live)
+            releases[release]["drift"] = [asdict(drift) | {"change": drift.change.value} for drift in drifts]
     return {"changed": False, "releases": list(releases.values()), "requests": api.requests}
 
 
@@ -83,11 +84,23 @@ def _tell_of_pods(api: Api, releases: dict[str, dict[str, Any]], deployments: li
         releases[release]["trouble"] = trouble(bodies, theirs, explained, datetime.now(UTC))
 
 
-def _problem(
-    revision: int | None, failure: Mapping[str, Any] | None, found: Cause | None, setting_names: Mapping[str, str]
-) -> dict[str, str] | None:
-    """What is wrong with a release, and what to do: with its pods as they are now, else with its newest revision."""
-    if found:
+def _dead(head: record.Head, written: str) -> bool:
+    """Whether the run that is at work on a release has ended. Of one on another machine only its heartbeat tells, by
+    the API server's clock, which may differ from ours."""
+    if head.operation is None:
+        return False
+    gone = lock.gone(head.operation.holder)
+    silent = datetime.now(UTC) - datetime.fromisoformat(written) if written else timedelta()
+    return silent > SILENCE if gone is None else gone
+
+
+def _problem(told: Mapping[str, Any], found: Cause | None, setting_names: Mapping[str, str]) -> dict[str, str] | None:
+    """What is wrong with a release, and what to do: with its run, with its pods as they are now, else with its newest
+    revision."""
+    revision, failure, operation = told["revision"], told["failure"], told["operation"]
+    if operation and told["state"] == "interrupted":
+        message, hint, setting = f"The run of {operation['holder']} was cut short.", "Run the same command again", ""
+    elif found:
         message, hint, setting = sentence(found.sentence), found.cure, found.setting
     elif failure:
         message, hint, setting = (

@@ -21,14 +21,15 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.caller impo
 from ansible_collections.ai_aas.vllm.plugins.module_utils.operations.release import findings
 from ansible_collections.ai_aas.vllm.plugins.module_utils.outcome import of_finding
 from ansible_collections.ai_aas.vllm.plugins.module_utils.quantity import amount
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release import capacity, room
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release import capacity, rights, room, strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, define, stamped
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Manners, Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import memory
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import container_of
 
-DEPLOYMENT, NODE, POD = Kind("apps/v1", "Deployment"), Kind("v1", "Node"), Kind("v1", "Pod")
+DEPLOYMENT, CLAIM = Kind("apps/v1", "Deployment"), Kind("v1", "PersistentVolumeClaim")
+NODE, POD = Kind("v1", "Node"), Kind("v1", "Pod")
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 LEVELS = ("error", "warning", "note")
 
@@ -73,8 +74,10 @@ def _of_the_cluster(api: Api, definition: Definition, params: Mapping[str, Any])
     seen = _seen(params["capacity"]) or read(api)
     planner = Planner(api, definition.release, Manners())
     bodies = stamped(definition, "")
+    yield from rights.findings(bodies, api.rights())
     for body in bodies:
         if body["kind"] == DEPLOYMENT.name:
+            yield from _claims(api, body, bodies)
             yield from _admission(planner, body, bodies, create_namespace=params["namespace_create"])
             if "unknown" in seen:
                 yield room.unknown(body, seen["unknown"])
@@ -129,6 +132,26 @@ def _admission(planner: Planner, body: Object, bodies: list[Object], *, create_n
             why=answer.over_quota,
             do="Expect one pod less during the release, or raise the quota" if there else "Raise the quota, or free it",
         )
+
+
+def _claims(api: Api, body: Object, bodies: list[Object]) -> Iterator[Finding]:
+    """The claims that the pods mount and that neither are there nor are released with them."""
+    released = {one["metadata"]["name"] for one in bodies if one["kind"] == CLAIM.name}
+    for name in strategy.claims(body):
+        try:
+            if name not in released:
+                api.get(CLAIM, name)
+        except NotFound:
+            yield Finding(
+                rule="claim-missing",
+                level="error",
+                what=f"There is no PersistentVolumeClaim/{name}",
+                why=f"the pods of Deployment/{body['metadata']['name']} mount it",
+                do="Create it, or correct its name",
+                setting="volumes",
+            )
+        except Forbidden:  # told already
+            return
 
 
 def _replicas(api: Api, name: str) -> int:

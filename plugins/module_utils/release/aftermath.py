@@ -104,7 +104,8 @@ def _failure(engine: Engine, operation: record.Operation, head: record.Head, lef
     )
     row = head.row(operation.revision)
     second = row.failure if row and row.failure and row.failure != first else None
-    went_back = operation.kind == "rollback" and operation.failure is not None and not second
+    # A rollback that somebody asked for, and that failed, has put nothing back.
+    went_back = operation.kind == "rollback" and operation.request.kind == "deploy" and not second
     left = f"{left}. Revision {operation.revision} failed, too: {second['message']}" if second else left
     return ReleaseFailed(
         f"Revision {number} of {engine.release} failed: {first.get('message', '')}",

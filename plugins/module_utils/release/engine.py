@@ -116,7 +116,7 @@ class Engine:
         """Begins (or takes up) an operation and sees it through. Raises ReleaseFailed when it does not end well."""
         verbs = {"repair": "repairing", "rollback": f"putting revision {operation.target} back"}
         self.wishes.console(f"revision {operation.revision}: {verbs.get(operation.kind, 'applying')}")
-        was_verified = head.verified
+        was_verified, before = head.verified, sum(self.attempt.timings.values())
         head = self.attempt.begin(head, operation, definition, plan)
         try:
             head = self.attempt.carry_out(head, operation, plan)
@@ -126,7 +126,7 @@ class Engine:
             head, operation = history.failed(head, operation, bad.evidence(now()), now=now())
             self.lease.save(head)  # the evidence first
             aftermath.settle(self, head, operation)
-        seconds = duration(sum(self.attempt.timings.values()))
+        seconds = duration(sum(self.attempt.timings.values()) - before)
         word = "verified" if self.attempt.verification.passed else "serves, unverified,"
         self.wishes.console(f"revision {operation.revision} {word} in {seconds}")
         changed = plan.changes or operation.kind != "repair" or (head.verified and not was_verified)

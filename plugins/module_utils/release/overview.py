@@ -16,13 +16,14 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import
 UNDER_WAY = {"deploy": "deploying", "repair": "repairing", "rollback": "rolling back", "remove": "removing"}
 
 
-def overview(head: Head, written: str) -> dict[str, Any]:
-    """The state of a release and its history, as JSON. `written`: when the head was written last, RFC 3339.
+def overview(head: Head, written: str, *, dead: bool = False) -> dict[str, Any]:
+    """The state of a release and its history, as JSON. `written`: when the head was written last, RFC 3339; `dead`:
+    whether the run that holds it has ended.
 
     `revision` is the one that `state` speaks of, `current` the one that was committed last; they differ while an
     operation is under way and after one that failed."""
     current = head.row(head.current.revision) if head.current else None
-    state, about, since = _state(head, current, written)
+    state, about, since = _state(head, current, written, dead=dead)
     shown = current or about
     operation = head.operation
     return {
@@ -107,12 +108,14 @@ def _summary(state: str, about: Row | None, current: Row | None) -> str:
     return f"{current.revision}, {news}" if current else news
 
 
-def _state(head: Head, current: Row | None, written: str) -> tuple[str, Row | None, str]:
+def _state(head: Head, current: Row | None, written: str, *, dead: bool) -> tuple[str, Row | None, str]:
     """A word, the row that it speaks of, and since when it is so."""
     newest = head.history[0] if head.history else None
     operation = head.operation
     if operation and operation.phase != "tidy":
         row = head.row(operation.revision) or current
+        if dead:
+            return "interrupted", row, written
         return UNDER_WAY[operation.kind], row, row.started if row and operation.kind != "remove" else written
     if newest and newest.state in ("failed", "interrupted"):
         return newest.state, newest, newest.finished or newest.started

@@ -57,6 +57,7 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     doomed = {key: body for key, body in live.items() if key[1] not in KEPT}
     over = head is None or (keep_history and head.current is None and head.operation is None)
     if over and not doomed:
+        wishes.console(f"there is nothing of {release} in namespace {api.namespace}")
         return Removed(changed=False, kept=kept)
     revision = head.current.revision if head and head.current else None
     result = Removed(changed=True, deleted=tuple(doomed.values()), kept=kept, revision=revision)

@@ -36,14 +36,16 @@ def test_nodes_and_pods_are_read_once_and_in_pages(large: LargeCluster) -> None:
         rules = [finding["rule"] for finding in told["findings"]]
         assert sorted(rules) == ["fits", "memory-unknown"]
     assert [(method, path) for method, path, _query in large.asked] == [
-        ("POST", "/api/v1/namespaces/system/pods")
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"),
+        ("POST", "/api/v1/namespaces/system/pods"),
     ] * SERVERS
+    assert all(query["dryRun"] == ["All"] for _method, _path, query in large.asked)
 
 
 def test_without_what_others_have_read_it_reads_itself(large: LargeCluster) -> None:
     told = asked(large.url, name="x", definition=server("x", gpus=GPUS * 2))
     assert told["failed"]
-    assert told["requests"] == 1 + 1 + PODS // PAGE
+    assert told["requests"] == 1 + 1 + 1 + PODS // PAGE
     (finding,) = (one for one in told["findings"] if one["level"] == "error")
     assert finding["rule"] == "too-large"
     assert f"has {GPUS}" in finding["why"]
@@ -60,6 +62,16 @@ def test_everything_is_said_at_once(large: LargeCluster) -> None:
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert told["msg"].startswith("x cannot be released. ")
     assert "hf_hidden" not in str(told["findings"])
+
+
+def test_a_claim_that_is_not_there(large: LargeCluster) -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"}}
+    body = server("x")
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("models", "cache")]
+    body[0]["spec"]["template"]["spec"]["volumes"] = volumes
+    told = asked(large.url, name="x", definition=[*body, claim])
+    (finding,) = (one for one in told["findings"] if one["level"] == "error")
+    assert (finding["rule"], finding["what"]) == ("claim-missing", "There is no PersistentVolumeClaim/models")
 
 
 def test_a_cluster_that_cannot_be_reached_is_one_finding_more() -> None:
