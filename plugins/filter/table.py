@@ -58,7 +58,7 @@ GAP = "  "
 NOTHING = "-"
 # A column is not made narrower than this.
 NARROWEST = 8
-RIGID = re.compile(r"^[\d :/.-]*$")
+RIGID = re.compile(r"^(?:[\d :/.-]*|[a-z_]+)$")
 TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ$")
 
 
@@ -66,7 +66,7 @@ def table(rows: Sequence[Any], columns: Mapping[str, str], width: int = 108, wra
     headings = list(columns)
     cells = [headings] + [[_text(value_at(row, way)) for way in columns.values()] for row in rows]
     widths = [max(len(line[place]) for line in cells) for place in range(len(headings))]
-    # Half a time or a number is worth nothing.
+    # Half a time, a number or a word that stands in a list of words is worth nothing.
     soft = [place for place in range(len(headings)) if not all(RIGID.match(line[place]) for line in cells[1:])]
     while sum(widths) + len(GAP) * (len(widths) - 1) > width and any(widths[place] > NARROWEST for place in soft):
         widths[max(soft, key=lambda place: widths[place])] -= 1

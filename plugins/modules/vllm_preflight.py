@@ -100,6 +100,7 @@ EXAMPLES = r"""
     template:
       - deployment.yml.j2
       - service.yml.j2
+    context: production
     require: [cluster, image_tag]
     model_config: "{{ lookup('ansible.builtin.file', 'llama-2-7b/config.json') | from_json }}"
 

@@ -112,8 +112,8 @@ releases:
       type: str
     state:
       description:
-        - V(running) when the current revision is the newest. V(failed) when a newer one was bad, V(interrupted) when the
-          run that made it, or was at work on the release, has ended before its time. V(deploying), V(repairing),
+        - V(running) when the current revision is the newest. V(failed) when a newer one was bad, V(interrupted) when
+          the run that made it, or was at work on the release, has ended before its time. V(deploying), V(repairing),
           V(rolling back) or V(removing) while an operation is under way. V(removed) when only the history is left.
           V(unreadable) when its records were edited, or written by a newer version; RV(releases[].problem) says more.
       type: str

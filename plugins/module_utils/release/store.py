@@ -84,10 +84,10 @@ class Store:
             return record.unpack((body.get("binaryData") or {}).get("record", ""))
         except NotFound as error:
             why = f"ConfigMap/{self.name}.v{revision} is not there: it was trimmed, or deleted by hand"
-            raise Refused(f"Revision {revision} cannot be had", why, "Choose another revision") from error
+            raise Refused(f"Revision {revision} cannot be had", why, self._choice(revision)) from error
         except ValueError as error:
             why = f"ConfigMap/{self.name}.v{revision} was changed by hand: {error}"
-            raise Refused(f"Revision {revision} cannot be had", why, "Choose another revision") from error
+            raise Refused(f"Revision {revision} cannot be had", why, self._choice(revision)) from error
 
     def delete_records(self, keep: Iterable[int] = ()) -> None:
         """All records but these."""
@@ -110,6 +110,11 @@ class Store:
         """The highest revision of which there is a record; 0 for none. Numbers are never used twice, also without a
         head."""
         return max((self._revision(body) for body in self._records()), default=0)
+
+    def _choice(self, revision: int) -> str:
+        """What can be had instead. One request."""
+        others = sorted({self._revision(body) for body in self._records()} - {revision}, reverse=True)
+        return f"Choose another revision ({', '.join(map(str, others))})" if others else "There is no other record"
 
     def _write(self, data: dict[str, str]) -> None:
         if self._stored is None:

@@ -111,7 +111,7 @@ def test_a_way_back_that_cannot_be_had(namespace: Namespace, run: Does, done: Do
     failed = run(deploy(WRONG_FLAG))
     assert message(failed, namespace) == (
         f"{FAILED} It was left as it is, since there is no way back: Revision 1 cannot be had. ConfigMap/"
-        f"vllm-release-small.v1 is not there: it was trimmed, or deleted by hand. Choose another revision. {CURE}"
+        f"vllm-release-small.v1 is not there: it was trimmed, or deleted by hand. Choose another revision (2). {CURE}"
     )
     assert namespace.head("small")["operation"] is None
 

@@ -72,7 +72,7 @@ def test_a_record_that_people_have_touched(
 
     for command in (rollback(), rollback(revision=1)):
         refused = run(command)
-        assert refused.message == f"Revision 1 cannot be had. {why}. Choose another revision."
+        assert refused.message == f"Revision 1 cannot be had. {why}. Choose another revision (2)."
         assert refused.result["changed"] is False
     assert namespace.history("small") == [(2, "current", True), (1, "superseded", True)]
 

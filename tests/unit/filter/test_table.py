@@ -60,8 +60,8 @@ def test_what_is_too_wide_is_cut_where_it_tells_least() -> None:
 
 
 def test_no_column_is_cut_to_nothing() -> None:
-    (heading, line) = table([{"x": "x" * 50}], {"X": "x"}, width=3)
-    assert (heading, line) == ("X", "…xxxxxxx")
+    (heading, line) = table([{"x": "X" * 50}], {"X": "x"}, width=3)
+    assert (heading, line) == ("X", "…XXXXXXX")
 
 
 def test_without_rows_there_are_headings() -> None:

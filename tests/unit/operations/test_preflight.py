@@ -65,7 +65,7 @@ def test_everything_is_said_at_once(large: LargeCluster) -> None:
 
 
 def test_a_claim_that_is_not_there(large: LargeCluster) -> None:
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"}, "spec": {}}
     body = server("x")
     volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("models", "cache")]
     body[0]["spec"]["template"]["spec"]["volumes"] = volumes
