@@ -33,15 +33,17 @@ HEAD, TAIL, LINE = 80_000, 40_000, 4000
 # level and the place in the source.
 _PREFIX = re.compile(
     r"(?:\d{4}-\d\d-\d\dT\S+ )?(?:std(?:out|err) [FP] )?(?:\[rank\d+\]: ?)?"
-    r"(?:[^()\n]{0,40}\([^()\n]*\bpid=\d+[^()\n]*\) )?"
+    r"(?:[^()\n]{0,40}\([^()\n]*\bpid=\d+[^()\n]*\) (?:\([^()\n]*\bpid=\d+[^()\n]*\) ){0,2})?(?:\[rank\d+\]: ?)?"
     r"(?:(?P<level>[A-Z]+) \d\d-\d\d \d\d:\d\d:\d\d \[?(?P<place>[\w./]+):\d+\] ?"
-    r"|(?P<other>(?:DEBUG|INFO|WARNING):\s|\[?[IWV]\d{4} \d\d:))?"
+    r"|(?P<other>(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[\d.,]*\]? (?:- )?)?(?:DEBUG|INFO|WARNING)(?=[:\s])"
+    r"|\[?[IWV]\d{3,4} \d\d:|[\w.-]+:\d+:\d+ \[\d+\] NCCL (?:INFO|TRACE)\b"
+    r"|\{(?=[^\n]*\"level(?:name)?\": ?\"(?i:debug|info|warning)\")))?"
 )
 _ANSI = re.compile(r"\x1b\[[\d;]*[A-Za-z]|\[\d[\d;]*m")
 # Nobody dies of what is reported at these levels. It is also where requests and settings are quoted.
 _QUIET = ("DEBUG", "INFO", "WARNING")
 # Report errors that are overcome, or raised again: an unwritable cache, a file that the hub does not have.
-_TOLERANT = ("registry.py", "repo_utils.py", "config.py")
+_TOLERANT = ("registry.py", "repo_utils.py", "config.py", "__init__.py")
 _SERVES = re.compile(r'Application startup complete|INFO: +\S+ - "[A-Z]+ [^"]* HTTP/')
 _STOPS = ("[shutdown] API server: shutdown triggered", "INFO:     Shutting down", "Shutting down FastAPI HTTP server")
 _RETRIES = ("Retrying in ", "Rate limited. Waiting ")
@@ -87,7 +89,11 @@ def explain(
     certain = ended is not None and ended.id == cluster.OUT_OF_MEMORY.id
     if told and not certain and (ended is None or told.id not in (GENERIC, KILLED_WHILE_LOADING)):
         return told
-    return replace(ended, message=told.message) if ended and told else ended
+    if not (ended and told):
+        return ended
+    if seen.serves and told.id == GENERIC and ended.id == cluster.EXITS[0].id:  # the log knows what the engine died of
+        ended = replace(ended, sentence=told.sentence)
+    return replace(ended, message=told.message)
 
 
 def explain_exit(

@@ -93,6 +93,30 @@ def test_what_kills_nobody_is_no_cause(text: str) -> None:
     assert cause_of(f"{text}\nFatal Python error: Bus error\n") == "shm_small"
 
 
+@pytest.mark.parametrize("text", [text for text in BENIGN if " HTTP/1.1" not in text])
+def test_what_kills_nobody_hides_no_cause_before_or_after_it(text: str) -> None:
+    assert cause_of(f"{NO_KV_CACHE}\n{text}\n{WRAPPER}\n") == "kv_cache_none"
+    assert cause_of(f"{text}\n{NO_KV_CACHE}\n{WRAPPER}\n") == "kv_cache_none"
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("(Worker pid=3) (Worker_TP0 pid=3) ERROR 09-14 10:02:50 [a.py:5] torch.OutOfMemoryError: a", "gpu_oom"),
+        ("(Worker pid=3) (Worker_TP0 pid=3) torch.OutOfMemoryError: a", "gpu_oom"),
+        ("[rank0]:[E317 03:57:17.5 ProcessGroupNCCL.cpp:629] Watchdog caught collective operation timeout: a", "nccl"),
+        ("pod-0:3:3 [0] init.cc:1874 NCCL WARN Cuda failure 2 'out of memory'", "gpu_oom"),
+        ("huggingface_hub.errors.HfHubHTTPError: HTTP Error 429 thrown while requesting HEAD a", "hf_rate_limited"),
+        ('{"levelname": "ERROR", "message": "CUDA out of memory"}', "gpu_oom"),
+        ('{"level": "error", "message": "{\\"level\\": \\"info\\"}: CUDA out of memory"}', "gpu_oom"),
+        ("2026-03-03 10:03:09,883 - ERROR - a.py:485 - CUDA out of memory", "gpu_oom"),
+        ("INFORMATION: CUDA out of memory", "gpu_oom"),
+    ],
+)
+def test_the_same_words_at_another_level_are_a_cause(line: str, cause: str) -> None:
+    assert cause_of(line) == cause
+
+
 def test_a_server_that_serves_has_overcome_what_was_before() -> None:
     assert cause_of(NO_KV_CACHE) == "kv_cache_none"
     assert cause_of(f"{NO_KV_CACHE}\n{START}") is None
@@ -109,6 +133,16 @@ def test_an_engine_may_die_while_it_serves_and_may_be_told_to_stop() -> None:
     assert found(f"{START}{ENGINE_DEAD}\nINFO:     Shutting down\n", 0).id == "engine_died"
     assert explain(f"{START}{STOP}{ENGINE_DEAD}\n", 0) is None
     assert explain(ENGINE_DEAD) is None
+
+
+def test_what_the_engine_died_of_is_said_with_exit_code_0() -> None:
+    death = f"{START}EngineCore encountered a fatal error.\nTimeoutError: RPC call to sample_tokens timed out.\n"
+    assert found(death, 0).id == "engine_died"
+    assert found(death, 0).sentence.endswith(": TimeoutError: RPC call to sample_tokens timed out.")
+    assert found(f"{WRAPPER}\n", 0).sentence.startswith("the server ended with exit code 0")
+    killed = explain(death, 0, reason="OOMKilled")
+    assert killed is not None
+    assert killed.sentence.startswith("the container took more memory than its limit")
 
 
 KV_CACHE = (
@@ -184,8 +218,11 @@ def test_what_speaks_of_a_cause_is_kept_once() -> None:
         "(" * 5_000_000,
         ("Free memory on device " * 40 + "\n") * 5_700,
         "Error: " * 700_000,
+        '{"level": ' * 500_000,
+        "".join(f"EngineCore encountered a fatal error {n}\n" for n in range(100_000)),
+        ("CAS service error " * 200 + "os error 28\n") * 1_300,
     ],
-    ids=["healthy", "errors", "one word", "blanks", "brackets", "long lines", "one line"],
+    ids=["healthy", "errors", "one word", "blanks", "brackets", "long lines", "one line", "JSON", "deaths", "refusals"],
 )
 def test_a_large_log_is_read_in_no_time(text: str) -> None:
     start = time.process_time()

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.causes.row import Row
 
+# To the end of a sentence, or where pydantic quotes what it was given.
+_WORDS = r"(?:(?!\. Must be|\. ?(?:\[|$))[^\n\[]){1,200}"
+
 MACHINE: tuple[Row, ...] = (
     # --- The pod's disks. /dev/shm first: a full one speaks of "device", too.
     Row(
         id="shm_small",
         signs=r"Insufficient space in /dev/shm|Bus error|unable to open shared memory object|posix_fallocate failed"
         r"|(?:creating shared memory segment|/dev/shm|psm_)[^\n]{0,200}No space left"
-        r"|No space left[^\n]{0,60}/(?:dev/shm|psm_)",
+        r"|No space left[^\n]{0,60}/(?:dev/shm|psm_)"
+        r"|died unexpectedly \(exit code: -7\)|Failed core proc\(s\): \{[^}\n]*: -7\b",
         sentence="the pod's /dev/shm is too small[: {needed} are needed, {free} are free]",
         cure="Mount a larger emptyDir of medium Memory at /dev/shm[: {needed} or more]",
         setting="shm size",
@@ -27,7 +31,7 @@ MACHINE: tuple[Row, ...] = (
         facts=(
             r"expected file size is: (?P<needed>[\d.]+ MB)",
             r"target location (?P<path>\S+) only has (?P<free>[\d.]+ MB)",
-            r"No space left on device[^\n]{0,20}: '(?P<path>[^']+)'",
+            r"(?:No space left on device|Disk quota exceeded)[^\n]{0,20}: '(?P<path>[^']+)'",
         ),
         serving=True,
     ),
@@ -75,7 +79,9 @@ MACHINE: tuple[Row, ...] = (
     ),
     Row(
         id="gpu_oom",
-        signs=r"\btorch\.(?:cuda\.)?OutOfMemoryError|(?:CUDA|HIP) out of memory|CUDA error: out of memory",
+        signs=r"\btorch\.(?:cuda\.)?OutOfMemoryError|(?:CUDA|HIP) out of memory"
+        r"|(?:CUDA|HIP)(?: driver)? [Ee]rror: out of memory|Cuda failure \d* ?'out of memory'"
+        r"|CUBLAS_STATUS_ALLOC_FAILED",
         sentence="the GPU has too little memory[: {asked} were wanted][, {free} of {total} were free]",
         cure="Use more GPUs (--tensor-parallel-size) or a smaller or quantized model; if the weights were loaded "
         "already, lower --gpu-memory-utilization or --max-num-seqs",
@@ -98,13 +104,15 @@ MACHINE: tuple[Row, ...] = (
     Row(
         id="gpu_count",
         signs=r"World size \(\d+\) is larger than the number of available GPUs|invalid device ordinal"
-        r"|required GPUs exceeds the total number of available|Tensor parallel size \(\d+\) exceeds available GPUs",
+        r"|required GPUs exceeds the total number of available"
+        r"|less than max local gpu count|local[_ ]rank \d+ is out of bounds|Cannot provide a placement group",
         sentence="the server wants more GPUs[ ({wanted})] than the pod has[ ({available})]",
         cure="Let the pod request as many GPUs as --tensor-parallel-size needs[: {wanted}]",
         setting="--tensor-parallel-size",
         facts=(
             r"World size \((?P<wanted>\d+)\) is larger than the number of available GPUs \((?P<available>\d+)\)",
-            r"Tensor parallel size \((?P<wanted>\d+)\) exceeds available GPUs \((?P<available>\d+)\)",
+            r"tensor_parallel_size \((?P<wanted>\d+)\) to less than max local gpu count \((?P<available>\d+)\)",
+            r"placement group requiring (?P<wanted>\d+) GPUs",
         ),
     ),
     Row(
@@ -112,15 +120,25 @@ MACHINE: tuple[Row, ...] = (
         signs=r"NVIDIA driver on your system is too old|CUDA driver version is insufficient"
         r"|provided PTX was compiled with an unsupported toolchain"
         r"|forward compatibility was attempted on non supported HW",
-        sentence="the node's NVIDIA driver is too old for this image[ (it offers CUDA {found})]",
+        sentence="the node's NVIDIA driver is too old for this image[ (it offers CUDA {major}.{minor})]",
         cure="Update the node's driver (580 or newer for CUDA 13), or use an image that was built for an older CUDA",
         setting="image tag",
-        facts=(r"found version (?P<found>\d+)",),
+        facts=(r"found version (?P<major>\d+)0(?P<minor>\d)0\b",),
+    ),
+    # Error 803 is not cured by a newer driver alone: the container brings libraries that shadow those of the node.
+    Row(
+        id="driver_too_old",
+        signs=r"system has unsupported display driver",
+        sentence="the CUDA libraries of the container do not fit the node's NVIDIA driver (CUDA error 803)",
+        cure="Let the container use the node's libraries (no cuda-compat in LD_LIBRARY_PATH, "
+        "VLLM_ENABLE_CUDA_COMPATIBILITY 0), or use an image for this driver",
+        setting="image tag",
     ),
     Row(
         id="gpu_none",
         signs=r"Failed to infer device type|No (?:CUDA|HIP) GPUs are available|no CUDA-capable device is detected"
-        r"|(?<!CUDA initialization: )Found no NVIDIA driver on your system|libcuda\.so\.1: cannot open shared object",
+        r"|(?<!CUDA initialization: )Found no NVIDIA driver on your system|libcuda\.so\.1: cannot open shared object"
+        r"|Device string must not be empty|Current node has no GPU available",
         sentence="the server sees no GPU",
         cure="Let the pod request a GPU, on a node where the device plugin and the NVIDIA runtime work",
         setting="gpus",
@@ -128,30 +146,55 @@ MACHINE: tuple[Row, ...] = (
     Row(
         id="gpu_arch",
         signs=r"no kernel image is available for execution|only supported on GPUs with compute capability"
-        r"|not supported for the current GPU\. Minimum capability|FlashAttention only supports Ampere GPUs or newer",
-        sentence="the GPU[ {gpu}] is too old for this model or data type"
-        "[: it has compute capability {have}][, {needed} is needed]",
-        cure="Use a newer GPU (node selector), or another --dtype or --quantization (--dtype half instead of bfloat16)",
+        r"|FlashAttention only supports Ampere GPUs or newer"
+        r"|\bMin(?:imum)? capability: \d+|invalid device function|not supported in this architecture"
+        r"|ptxas fatal\s+: Value 'sm_",
+        sentence="this image cannot run this model or data type on the GPU[ {gpu}]"
+        "[: it has compute capability {have}][: it has compute capability {major}.{minor}][, {needed} is needed]"
+        "[, {more}.{less} is needed]",
+        cure="Use another GPU (node selector), another --dtype or --quantization (--dtype half instead of bfloat16), "
+        "or an image that was built for this GPU",
         setting="--dtype",
         facts=(
             r"capability of at least (?P<needed>[\d.]+\d)\. Your (?P<gpu>[^\n]{1,60}?) GPU",
             r"GPU has compute capability (?P<have>[\d.]+\d)",
-            r"Minimum capability: (?P<needed>\d+)\. Current capability: (?P<have>\d+)",
+            r"Min\w* capability: (?P<more>\d+)(?P<less>\d)\.\D{1,8}Current capability: (?P<major>\d+)(?P<minor>\d)\.",
+            r"^\s*(?P<gpu>[^\n]{1,60}?) with CUDA capability sm_(?P<major>\d+)(?P<minor>\d) is not compatible",
         ),
     ),
     Row(
         id="gpu_fault",
         signs=r"\bXid\b|uncorrectable ECC error|GPU is lost|fallen off the bus|Driver/library version mismatch"
         r"|CUDA error: (?:an illegal memory access|device-side assert|unspecified launch failure|misaligned address"
-        r"|unknown error|hardware stack error|CUDA-capable device\(s\) is/are busy)",
+        r"|unknown error|hardware stack error|CUDA-capable device\(s\) is/are busy)"
+        r"|'an illegal memory access was encountered'|HIP error: an illegal|Memory access fault by GPU",
         sentence="the GPU or its driver failed[: {error}]",
         cure="Look for Xid in the node's kernel log; if the error follows the node, drain it, else report it to vLLM",
         facts=(
-            r"CUDA error: (?P<error>[^\n]{1,100})",
+            r"CUDA error: (?P<error>[^\n\\]{1,100})",
+            r"(?P<error>Memory access fault by GPU[^\n(]{0,20}[^\n( ])",
             r"(?P<error>[^\n:]{0,60}(?:ECC error|is lost|version mismatch))",
         ),
         transient=True,
         serving=True,
+    ),
+    # --- The quantization. Three cures: leaving --quantization out helps neither where vLLM has dropped the method nor
+    # where the parts of the weights have become too small.
+    Row(
+        id="quantization",
+        signs=r"no longer supports online quantization|The quantization method[^\n]{1,60}is deprecated",
+        sentence="this vLLM does not take this --quantization any more[: {error}]",
+        cure="Set --quantization to what the message names, or use a model that is quantized already",
+        setting="--quantization",
+        facts=(r"(?P<error>The `?\w+`? quantization method no longer supports[^\n]{1,160}? instead)",),
+    ),
+    Row(
+        id="quantization",
+        signs=r"not divisible by (?:weight quantization|min_thread|group_size)|not aligned with the quantized weight",
+        sentence="the quantized weights cannot be divided among so many GPUs[: {error}]",
+        cure="Lower --tensor-parallel-size",
+        setting="--tensor-parallel-size",
+        facts=(r"(?P<error>(?:The output_size|The (?:in|out)put size|Weight \w+)[^\n.]{1,160})",),
     ),
     Row(
         id="quantization",
@@ -161,7 +204,7 @@ MACHINE: tuple[Row, ...] = (
         cure="Leave --quantization out: vLLM reads it from the model",
         setting="--quantization",
         facts=(
-            r"(?P<error>(?:Quantization method specified|Unknown quantization method|Cannot find the)[^\n\[]{1,200})",
+            r"(?P<error>(?:Quantization method specified|Unknown quantization method|Cannot find the)" + _WORDS + ")",
             r"(?P<error>\S+ is not supported for quantization method \w+)",
         ),
     ),

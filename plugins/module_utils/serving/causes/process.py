@@ -10,18 +10,27 @@ GENERIC, KILLED_WHILE_LOADING = "generic", "killed_while_loading"
 # An exception that says more than that something else went wrong before.
 _ROOT = (
     r"^(?P<error>(?!BrokenPipe|SystemExit|[^\n]*(?:initialization failed|failed to start|EngineDeadError"
-    r"|ValidationError))[\w.]*(?:Error|Exception|Interrupt): [^\n]{1,300})"
+    r"|ValidationError))[\w.]*(?:Error|Exception|Interrupt|Timeout|OutOfResources): (?!cancelled$)[^\n]{1,300})"
 )
 _PYDANTIC = r"validation errors? for \w+\n(?:\w[^\n]*\n)? +(?:(?:Value|Assertion) (?:error|failed), )?"
+
+# What settings are too large for, where no configuration class checks them.
+_TOO_LARGE = (
+    r"(?:(?:max_num_batched_tokens|max_lora_rank|max_tokens_per_mm_item|max_num_seqs) \(\d+\)"
+    r" (?:is smaller|is larger|must be|exceeds available)"
+    r"|LoRA rank \d+ is greater than max_lora_rank \d+|GPU memory utilization must be less than|Too large swap space)"
+)
 
 PROCESS: tuple[Row, ...] = (
     # --- What surrounds it.
     Row(
         id="vllm_port_env",
-        signs=r"VLLM_PORT '(?P<value>[^']*)' (?:appears to be a URI|must be a valid integer)",
+        signs=r"VLLM_PORT '(?P<value>[^']*)' (?:appears to be a URI|must be a valid integer)"
+        r"|invalid literal for int\(\) with base 10: '(?:tcp|udp)://",
         sentence="Kubernetes has set VLLM_PORT to {value}, because a Service is called vllm",
         cure="Set enableServiceLinks to false in the pod, or rename that Service",
         setting="extra environment",
+        facts=(r"with base 10: '(?P<value>(?:tcp|udp)://[^']*)'",),
     ),
     Row(
         id="no_tmp",
@@ -40,13 +49,14 @@ PROCESS: tuple[Row, ...] = (
     Row(
         id="cache_not_writable",
         signs=r"\[Errno 30\] Read-only file system|PermissionError at \S+ when downloading"
-        r"|(?:PermissionError: \[Errno 13\]|FileNotFoundError: \[Errno 2\])[^\n]*(?:cache|/\.\w|'/root\b|'/home/)",
+        r"|PermissionError: \[Errno 13\][^\n]*(?:cache|/\.\w|'/root\b|'/home/|/models--)"
+        r"|FileNotFoundError: \[Errno 2\][^\n]*(?:cache|/\.\w)",
         sentence="the server may not write[ to {path}]",
         cure="Mount a volume there that its user may write to, or point HOME and VLLM_CACHE_ROOT at one",
         setting="volumes",
         facts=(
             r"\[Errno 30\][^\n']*'(?P<path>[^'\n]+)'",
-            r"\[Errno (?:2|13)\][^\n']*'(?P<path>[^'\n]*(?:cache|/\.\w|/root\b|/home/)[^'\n]*)'",
+            r"\[Errno (?:2|13)\][^\n']*'(?P<path>[^'\n]*(?:cache|/\.\w|/root\b|/home/|/models--)[^'\n]*)'",
             r"PermissionError at (?P<path>/\S+)",
         ),
     ),
@@ -57,8 +67,18 @@ PROCESS: tuple[Row, ...] = (
         cure="Give the server another --port, or end the other one (a second container, hostNetwork)",
         setting="--port",
         facts=(r"bind on address \('[^']*', (?P<port>\d+)\)", r"listen on [^\n]{0,60}port: (?P<port>\d+)"),
+        serving=True,  # older servers bind their port only when they have started
     ),
     # --- What it was told.
+    # A flag that this version has, with a value that it does not take.
+    Row(
+        id="bad_flag",
+        signs=r"^[^\n]{0,60}\berror: "
+        r"(?P<error>argument (?P<flag>--[\w-]+)[^\s:]*: (?:invalid|expected|Value )[^\n]{1,200})",
+        sentence="vLLM does not take its command line: {error}",
+        cure="Correct the value of {flag}",
+        setting="{flag}",
+    ),
     Row(
         id="bad_flag",
         signs=r"^[^\n]{0,60}\berror: (?:unrecognized arguments|ambiguous option|argument \S+: "
@@ -76,7 +96,7 @@ PROCESS: tuple[Row, ...] = (
         id="bad_value",
         signs=r"invalid (?:tool call|reasoning) parser|\bError: --[\w-]+ (?:requires|must)"
         r"|validation errors? for (?!ModelConfig|VllmConfig)\w*(?:Config|Args)\b"
-        r"|max_num_batched_tokens \(\d+\) is smaller than",
+        r"|" + _TOO_LARGE + r"|appears path-like, but doesn't exist|Invalid value '[^'\n]*' for VLLM_",
         sentence="vLLM does not take its settings[: {error}][ ({flag} is {value})]",
         cure="Correct the setting[ {flag}]",
         setting="[{flag}]",
@@ -86,7 +106,11 @@ PROCESS: tuple[Row, ...] = (
             r"validation errors? for \w+\n(?P<field>[a-z]\w*)\n",
             _PYDANTIC + r"(?P<error>[^\n\[]{1,300}[^\s\[])",
             r"\[type=\w+, input_value=(?P<value>[\w.'+-]{1,40}),",
-            r"(?P<error>max_num_batched_tokens \(\d+\) is smaller than[^\n.]{1,100})",
+            r"(?P<error>" + _TOO_LARGE + r"(?:(?!\.\s|\.$)[^\n]){0,100})",
+            r"(?:^\w*Error: |Value error, )(?P<field>max_num_\w+|max_lora_rank) \(",
+            r"rank \d+ is greater than (?P<field>max_lora_rank)",
+            r"(?P<error>The supplied chat template[^\n!]{1,200})",
+            r"(?P<error>Invalid value '[^'\n]*' for VLLM_\w+)",
         ),
     ),
     Row(
@@ -116,7 +140,8 @@ PROCESS: tuple[Row, ...] = (
     ),
     Row(
         id="worker_killed",
-        signs=r"[Ww]orker (?:proc )?\S+(?: pid \d+)? died(?: unexpectedly)?[^\n]{0,20}exit code: -9\b",
+        signs=r"[Ww]orker (?:proc )?\S+(?: pid \d+)? died(?: unexpectedly)?[^\n]{0,20}exit code: -9\b"
+        r"|Failed core proc\(s\): \{'\w+': -9(?:, '\w+': -9)*\}|Task was killed due to the node running low on memory",
         sentence="the kernel killed a worker of the server, most likely for lack of memory",
         cure="Raise the container's memory limit",
         setting="memory limit",
@@ -127,18 +152,19 @@ PROCESS: tuple[Row, ...] = (
     Row(
         id="nccl",
         signs=r"NCCL error|ncclCommInitRank|ncclUnhandledCudaError|Dist(?:Store|Network)Error"
-        r"|Watchdog caught collective operation timeout",
+        r"|Watchdog caught collective operation timeout|Gloo connect\w* failed",
         sentence="the GPUs cannot talk to each other[: {error}]",
         cure="Set NCCL_DEBUG to INFO and read the log; check /dev/shm, the GPUs' links and NCCL_SOCKET_IFNAME",
         setting="extra environment",
         facts=(
-            r"(?P<error>NCCL error[^\n]{1,200})",
+            r"(?P<error>NCCL error(?:(?!, Traceback)[^\n]){1,200})",
             r"Dist\w+Error: (?P<error>[^\n]{1,200})",
             r"(?P<error>collective operation timeout: WorkNCCL\([^\n)]{1,40})",
         ),
         transient=True,
         serving=True,
     ),
+    # Twice, since one that has begun to serve has overcome what the first row looks for.
     Row(
         id=GENERIC,
         signs=r"Engine core initialization failed|WorkerProc initialization failed|EngineCore failed to start"
@@ -152,10 +178,15 @@ PROCESS: tuple[Row, ...] = (
     ),
     Row(
         id=GENERIC,
-        signs=r"EngineCore encountered a fatal error|proc \S+ died unexpectedly|EngineDeadError|Engine loop has died",
+        signs=r"EngineCore encountered a fatal error|[Pp]roc(?:ess)? \S+ died unexpectedly|EngineDeadError"
+        r"|Engine loop has died",
         sentence="the engine died while it served[: {error}]",
         cure="Read the container's log; if it names no error, suspect its memory limit",
-        facts=(_ROOT,),
+        # The exception that follows, since requests that fail for themselves leave others before.
+        facts=(
+            r"encountered a fatal error[^\n]*(?:\n(?!EngineCore )[^\n]*){0,80}?\n" + _ROOT,
+            r"(?P<error>RuntimeError: (?!cancelled)[^\n]{1,200})$",
+        ),
         transient=True,
         serving=True,
     ),
