@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import CREDENTIAL, containers
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import CREDENTIAL
 
 SERVER_SET = (
     "managedFields",
@@ -41,12 +41,13 @@ NO_DIFFERENCE = Difference(before={}, after={})
 
 
 def difference(live: Object | None, answer: Object | None) -> Difference:
-    """Between two states of one object; either may be missing. Without server-set fields, status and credentials."""
+    """Between two states of one object; either may be missing. Without server-set fields and status, and with a mask
+    where a credential stands: one that changes is a difference, though it is not shown."""
     before, after = (_plain(body) if body else None for body in (live, answer))
-    if before is None or after is None:
-        return Difference(before=before or {}, after=after or {})
-    before, after = _changed(before, after)
-    return Difference(before={} if before is ABSENT else before, after={} if after is ABSENT else after)
+    if before is not None and after is not None:
+        before, after = _changed(before, after)
+    sides = ({} if side in (ABSENT, None) else _masked(side) for side in (before, after))
+    return Difference(before=next(sides), after=next(sides))
 
 
 def _plain(body: Object) -> Object:
@@ -54,26 +55,33 @@ def _plain(body: Object) -> Object:
     body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in SERVER_SET}
     # kubectl's own copy of what it applied, credentials included.
     (body["metadata"].get("annotations") or {}).pop("kubectl.kubernetes.io/last-applied-configuration", None)
-    for container in containers(body):
-        for part in ("command", "args"):
-            if container.get(part):
-                container[part] = _masked(container[part])
-        for entry in container.get("env") or []:
-            if entry.get("value") and CREDENTIAL.search(entry["name"]):
-                entry["value"] = MASK
     return body
 
 
-def _masked(argv: list[Any]) -> list[Any]:
-    """A command line without the values of flags that take a credential: --api-key X, --api-key=X."""
-    masked: list[Any] = []
+def _masked(value: Any) -> Any:
+    """Without the values of environment variables and of flags that are called as credentials are."""
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    shown = {key: _command(part) if key in ("command", "args") else _masked(part) for key, part in value.items()}
+    if shown.get("value") and CREDENTIAL.search(str(shown.get("name", ""))):
+        shown["value"] = MASK
+    return shown
+
+
+def _command(argv: Any) -> Any:
+    """--api-key X, --api-key=X"""
+    if not isinstance(argv, list):
+        return argv
+    shown: list[Any] = []
     follows = False
     for word in argv:
         flag, equals, _value = str(word).partition("=")
         secret = flag.startswith("--") and bool(CREDENTIAL.search(flag.lstrip("-").replace("-", "_")))
-        masked.append(MASK if follows else f"{flag}={MASK}" if secret and equals else word)
+        shown.append(MASK if follows else f"{flag}={MASK}" if secret and equals else word)
         follows = secret and not equals
-    return masked
+    return shown
 
 
 def _changed(before: Any, after: Any) -> tuple[Any, Any]:

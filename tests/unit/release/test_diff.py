@@ -163,6 +163,24 @@ def test_credentials_on_the_command_line_are_masked() -> None:
     assert (shown["command"], shown["args"]) == (["vllm", "serve"], masked)
 
 
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda secret: {"name": "c", "args": ["m", "--api-key", secret]},
+        lambda secret: {"name": "c", "env": [{"name": "HF_TOKEN", "value": secret}]},
+    ],
+)
+def test_a_credential_that_changes_is_a_change_that_is_not_shown(container: Any) -> None:
+    one, other = deployment(), deployment()
+    for body, secret in ((one, "s3cr3t"), (other, "t3rc3s")):
+        body["spec"]["template"]["spec"]["containers"] = [container(secret)]
+    found = difference(one, other)
+    assert found
+    assert "s3cr3t" not in str(found)
+    assert "t3rc3s" not in str(found)
+    assert MASK in str(found.after)
+
+
 def test_the_copy_that_kubectl_keeps_is_not_shown() -> None:
     body = deployment()
     kept = {"kubectl.kubernetes.io/last-applied-configuration": "s3cr3t", "team": "search"}
