@@ -242,7 +242,7 @@ def test_a_list_as_a_string(proxy: Proxy) -> None:
     assert role_message(proxy, "-e", "vllm_deploy_extra_args=--enforce-eager") == (
         "vllm_deploy_extra_args must be a list or a dictionary and is a string. "
         "The command line makes a string of every -e name=value. "
-        'Set it in the inventory, or give it as JSON: -e \'{"vllm_deploy_extra_args": …}\'.'
+        "Set it in the inventory, or give it as JSON: -e '{\"vllm_deploy_extra_args\": …}'."
     )
 
 
