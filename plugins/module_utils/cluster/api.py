@@ -51,7 +51,7 @@ class Api:
     def __init__(self, connection: Connection, namespace: str) -> None:
         self.connection, self.namespace = connection, namespace
         self.requests = self.writes = 0
-        # Called before every request that changes something; it may refuse by raising.
+        # Called right before a request that changes something is sent; it may refuse by raising.
         self.before_write: Callable[[], None] = _nothing
         self._plurals = dict(PLURALS)
         self._lock = threading.Lock()
@@ -197,12 +197,10 @@ class Api:
 
     def _request(self, method: str, path: str, **kw: Any) -> tuple[int, Any, bytes]:
         write = method != "GET" and "dryRun" not in (kw.get("query") or {})
-        if write:
-            self.before_write()
         with self._lock:
             self.requests += 1
             self.writes += write
-        return self.connection.request(method, path, **kw)
+        return self.connection.request(method, path, before=self.before_write if write else _nothing, **kw)
 
     def _refusal(self, status: int, data: bytes, about: str) -> ApiError:
         return self.connection.rejected() if status == 401 else refusal(status, data, about)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -17,12 +18,32 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Connecti
 
 try:
     import urllib3
-    from urllib3 import exceptions
+    from urllib3 import connection, exceptions
 except ImportError:  # Access says so in a sentence, before anybody gets here
     pass
+else:
+
+    class _Plain(connection.HTTPConnection):
+        def request(self, *words: Any, **more: Any) -> None:
+            _BEFORE_SENDING.get()()
+            super().request(*words, **more)
+
+    class _Encrypted(connection.HTTPSConnection):
+        def request(self, *words: Any, **more: Any) -> None:
+            _BEFORE_SENDING.get()()
+            super().request(*words, **more)
+
 
 CONNECT_TIMEOUT = 10.0
 PARALLEL = 8
+
+
+def _nothing() -> None:
+    pass
+
+
+# Called when a request is about to be sent over a connection that stands, of this thread.
+_BEFORE_SENDING: ContextVar[Callable[[], None]] = ContextVar("before_sending", default=_nothing)
 
 
 class Connection:
@@ -56,13 +77,16 @@ class Connection:
         body: bytes | None = None,
         content_type: str = "application/json",
         timeout: float = 60.0,
+        before: Callable[[], None] = _nothing,
     ) -> tuple[int, Mapping[str, str], bytes]:
+        """`before` is called last of all before the request is sent, each time that it is; it may refuse by raising."""
         url = self.host + path + (f"?{urlencode(query)}" if query else "")
         headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "ai_aas.vllm"})
         if body is not None:
             headers["Content-Type"] = content_type
         for name, value in self.identity():
             headers.add(name, value)
+        token = _BEFORE_SENDING.set(before)
         try:
             answer = self.pool.request(
                 method,
@@ -74,6 +98,8 @@ class Connection:
             )
         except exceptions.HTTPError as error:
             raise self.unreachable(error) from error
+        finally:
+            _BEFORE_SENDING.reset(token)
         return answer.status, answer.headers, answer.data
 
     def websocket_options(self) -> dict[str, Any]:
@@ -125,10 +151,10 @@ class Connection:
             if self.tls_server_name:
                 settings["server_hostname"] = self.tls_server_name
         if not self.proxy:
-            return urllib3.PoolManager(**settings)
+            return _observed(urllib3.PoolManager(**settings))
         headers = {name: text for name, text in (self.access.chosen.get("proxy_headers") or {}).items() if text}
         headers |= {"proxy_basic_auth": self._proxy_credentials()} if self._proxy_credentials() else {}
-        return urllib3.ProxyManager(self.proxy, proxy_headers=urllib3.make_headers(**headers), **settings)
+        return _observed(urllib3.ProxyManager(self.proxy, proxy_headers=urllib3.make_headers(**headers), **settings))
 
 
 def bypassed(host: str, no_proxy: str) -> bool:
@@ -141,6 +167,19 @@ def bypassed(host: str, no_proxy: str) -> bool:
         if rule == "*" or (bare and (name == bare or name.endswith(f".{bare}") or _within(name, bare))):
             return True
     return False
+
+
+def _observed(manager: Any) -> Any:
+    """A manager whose connections heed _BEFORE_SENDING."""
+
+    class Http(urllib3.HTTPConnectionPool):
+        ConnectionCls = _Plain
+
+    class Https(urllib3.HTTPSConnectionPool):
+        ConnectionCls = _Encrypted
+
+    manager.pool_classes_by_scheme = {"http": Http, "https": Https}
+    return manager
 
 
 def _within(name: str, network: str) -> bool:
