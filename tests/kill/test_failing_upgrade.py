@@ -52,6 +52,7 @@ FAULTS = {
             (500, "EngineCore encountered an issue"),
             (500, "after shutdown"),
             (0, "ConnectionResetError"),
+            (0, "ConnectionRefusedError"),
         ),
     ),
     "a crash": Fault(env={"STAND_IN_CRASH_EXIT_CODE": "1"}, cause="crash"),

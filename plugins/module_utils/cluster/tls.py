@@ -13,7 +13,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Connecti
 class SharedContext(ssl.SSLContext):
     """For connections of several threads. urllib3 names its protocols to the context anew for each of them. OpenSSL
     then frees what it may be copying for another connection at this moment, as CPython has it do without a lock, and
-    the greeting of that one is garbage ("tlsv1 alert decode error"). So they are named once."""
+    the greeting of that one is garbage: "tlsv1 alert decode error" (python/cpython#141012). So they are named once."""
 
     def __init__(self, _protocol: int) -> None:
         super().set_alpn_protocols(["http/1.1"])
