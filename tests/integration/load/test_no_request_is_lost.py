@@ -16,11 +16,11 @@ from ansible_collections.ai_aas.vllm.tests.integration.load.client import Answer
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
 from ansible_collections.ai_aas.vllm.tests.integration.scarcity import devices
 
-# Streams of seven seconds: longer than everybody has to notice that a pod is going, so that some run when it is told to
-# stop, and shorter than the time that it then gives them.
-TOKENS = 14
+# Streams of six seconds: longer than everybody has to notice that a pod is going, so that some run when it is told to
+# stop, and shorter than the time that it then gives them, also on a machine that is busy with other things.
+TOKENS = 12
 SLOW = {"STAND_IN_TOKEN_SECONDS": "0.5"}
-NOTICED, DRAINED = 5, 10
+NOTICED, DRAINED = 5, 12
 
 Does = Callable[[Command], Run]
 
