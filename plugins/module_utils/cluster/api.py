@@ -46,7 +46,7 @@ class Api:
     """One namespace of one cluster.
 
     Every method raises ConnectionFailed when no answer can be had, and ApiError (NotFound, Conflict, Forbidden) when
-    the answer is no. `requests` counts the requests that were sent, `writes` those that may change something."""
+    the answer is no. `requests` counts the requests that were sent, `writes` those that have changed something."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
         self.connection, self.namespace = connection, namespace
@@ -199,8 +199,10 @@ class Api:
         write = method != "GET" and "dryRun" not in (kw.get("query") or {})
         with self._lock:
             self.requests += 1
-            self.writes += write
-        return self.connection.request(method, path, before=self.before_write if write else _nothing, **kw)
+        answer = self.connection.request(method, path, before=self.before_write if write else _nothing, **kw)
+        with self._lock:
+            self.writes += write and answer[0] < 400
+        return answer
 
     def _refusal(self, status: int, data: bytes, about: str) -> ApiError:
         return self.connection.rejected() if status == 401 else refusal(status, data, about)

@@ -267,13 +267,15 @@ def test_what_is_no_json_comes_from_no_api_server(server: Server, api: Api) -> N
 
 
 def test_writes_are_counted(server: Server, api: Api) -> None:
-    for _request in range(3):
-        server.will_answer(200, {})
+    for status in (200, 200, 200, 409):
+        server.will_answer(status, {})
     api.get(DEPLOYMENT, "x")
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
     api.apply(body, dry_run=True)
     api.apply(body)
-    assert (api.requests, api.writes) == (3, 1)
+    with pytest.raises(Conflict):
+        api.apply(body)
+    assert (api.requests, api.writes) == (4, 1)
 
 
 def test_requests_are_counted(server: Server, api: Api) -> None:
