@@ -41,7 +41,8 @@ def measured(cluster: Cluster, kubeconfig: Path, results: Results, ours: str) ->
 
 
 def _seconds(case: Case, cluster: Cluster, kubeconfig: Path) -> tuple[float, float]:
-    """From the first and from the last report to the end of the run. That a pod is ready is one where no other is."""
+    """From the first and from the last report to the end of the run. Where there is none, from the moment that a pod is ready, or from the
+    beginning."""
     with case.prepared(cluster, kubeconfig) as namespace:
         older = {pod["metadata"]["uid"] for pod in namespace.list("pods")}
         with Watch(lambda: frozenset(_reports(namespace, older))) as watch:
@@ -52,7 +53,8 @@ def _seconds(case: Case, cluster: Cluster, kubeconfig: Path) -> tuple[float, flo
     for moment, reports in watch.looks:
         for report in reports:
             moments.setdefault(report, moment)
-    told = [moment for report, moment in moments.items() if report != READY] or [moments[READY]]
+    silent = moments.get(READY, watch.looks[0][0])
+    told = [moment for report, moment in moments.items() if report != READY] or [silent]
     return ended - min(told), ended - max(told)
 
 
