@@ -41,8 +41,8 @@ def measured(cluster: Cluster, kubeconfig: Path, results: Results, ours: str) ->
 
 
 def _seconds(case: Case, cluster: Cluster, kubeconfig: Path) -> tuple[float, float]:
-    """From the first and from the last report to the end of the run. Where there is none, from the moment that a pod is ready, or from the
-    beginning."""
+    """From the first and from the last report to the end of the run. Where there is none, from the moment that a pod is
+    ready, or from the beginning."""
     with case.prepared(cluster, kubeconfig) as namespace:
         older = {pod["metadata"]["uid"] for pod in namespace.list("pods")}
         with Watch(lambda: frozenset(_reports(namespace, older))) as watch:
