@@ -13,10 +13,11 @@ import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from jinja2 import Environment, TemplateError, meta
+from jinja2 import Environment, TemplateError, nodes
 
 # The one of libyaml, unless PyYAML was built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+ENVIRONMENT = Environment(autoescape=True)  # nothing is rendered in it
 
 
 class RenderingAction(ActionBase):
@@ -27,7 +28,7 @@ class RenderingAction(ActionBase):
         search_path = [os.path.join(base, "templates") for base in task_vars.get("ansible_search_path", [])]
         sources = [self._source(path, search_path) for path in paths]
         texts = [self._text(source) for source in sources]
-        variables = task_vars | self._evaluated(texts, task_vars)
+        variables = self._evaluated(texts, task_vars)
         return [
             body
             for source, text in zip(sources, texts, strict=True)
@@ -42,14 +43,15 @@ class RenderingAction(ActionBase):
             raise AnsibleActionFail(f"The template {source} cannot be read. {_first_line(error)}.") from None
 
     def _evaluated(self, texts: Iterable[str], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The values of the variables that the templates name. Ansible would work each out, and compile its expression,
-        anew at each place where it stands: half of the time that a server's templates take."""
-        values = {}
-        for name in sorted(set().union(*map(_named, texts)) & task_vars.keys()):
+        """The variables, those that the templates need as values. Ansible would work each out, and compile its
+        expression, anew at each place where it stands: half of the time that a server's templates take."""
+        variables = dict(task_vars)
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        for name in _needed(texts, task_vars):
             # It may stand where it is never reached. Where it is, the template says what is wrong with it.
             with contextlib.suppress(AnsibleError):
-                values[name] = self._templar.template(task_vars[name])
-        return values
+                variables[name] = templar.template(variables[name])
+        return variables
 
     def _documents(self, source: str, text: str, search_path: list[str], variables: dict[str, Any]) -> list[Any]:
         templar = self._templar.copy_with_new_env(
@@ -83,10 +85,30 @@ class RenderingAction(ActionBase):
             ) from None
 
 
-def _named(text: str) -> set[str]:
-    """The variables of a template; none where it cannot be parsed, which rendering it will tell."""
+def _needed(texts: Iterable[str], variables: dict[str, Any]) -> dict[str, None]:
+    """The variables that templates name, and those that these are made of: each behind all that it needs."""
+    found: dict[str, None] = {}
+
+    def add(value: Any, above: frozenset[str]) -> None:
+        for name in sorted(_named(value) & variables.keys() - above):
+            if name not in found:
+                add(variables[name], above | {name})
+                found[name] = None
+
+    add(list(texts), frozenset())
+    return found
+
+
+def _named(value: Any) -> set[str]:
+    """The variables that the templates in a value name; none where one cannot be parsed, which rendering it tells."""
+    if isinstance(value, dict):
+        return _named(list(value.values()))
+    if isinstance(value, list):
+        return set().union(*map(_named, value))
+    if not isinstance(value, str) or "{" not in value:
+        return set()
     try:
-        return set(meta.find_undeclared_variables(Environment(autoescape=True).parse(text)))
+        return {name.name for name in ENVIRONMENT.parse(value).find_all(nodes.Name) if name.ctx == "load"}
     except TemplateError:
         return set()
 

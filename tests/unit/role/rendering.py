@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Ansible makes of the role, without a play: its own loader, its own templating, its own argument check."""
+"""What Ansible makes of the role, without a play: its own loader, its own templating."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible.vars.manager import VariableManager
+from ansible_collections.ai_aas.vllm.plugins.lookup.refusals import LookupModule
 from ansible_collections.ai_aas.vllm.plugins.module_utils import options
 
 CHECKOUT = Path(__file__).parents[3]
@@ -52,10 +53,11 @@ def render(**variables: Any) -> Rendering:
     return _rendered(json.dumps(variables))
 
 
-def refusals(**variables: Any) -> list[str]:
-    """Why the role refuses these variables: messages of the argument check, otherwise the role's own."""
-    templar = _templar(FIXED | variables)
-    return _misfits(templar) or list(templar.template(trust_as_template("{{ __vllm_deploy_refusals }}")))
+def refusals(entry_point: str = "main", **variables: Any) -> list[str]:
+    """Why the role refuses these variables. Text with braces is a template, as in an inventory."""
+    templates = {name: trust_as_template(value) for name, value in variables.items() if isinstance(value, str)}
+    templar = _templar(FIXED | variables | templates)
+    return LookupModule(templar=templar).run([entry_point], templar.available_variables)
 
 
 def evaluate(expression: str, **variables: Any) -> Any:
@@ -103,9 +105,3 @@ def _rendered(variables: str) -> Rendering:
     texts = [templar.template(trust_as_template(source), escape_backslashes=False) for source in sources]
     objects = [body for text in texts for body in yaml.safe_load_all(text or "") if body]
     return Rendering(task=understood.validated_parameters, objects=objects)
-
-
-def _misfits(templar: Templar) -> list[str]:
-    specification = templar.template(specified())
-    given = templar.template({name: templar.available_variables[name] for name in specification})
-    return ArgumentSpecValidator(specification).validate(given, validate_role_argument_spec=True).error_messages

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.ai_aas.vllm.tests.unit.role.rendering import CHECKOUT, evaluate, refusals, specified
+import pytest
+from ansible_collections.ai_aas.vllm.tests.unit.role.rendering import CHECKOUT, refusals
 
 INVENTORIES = CHECKOUT / "inventories"
 
@@ -15,10 +16,6 @@ def test_an_unknown_variable_is_refused_by_name() -> None:
 
 def test_variables_of_others_are_none_of_its_business() -> None:
     assert refusals(vllm_hosts="all", vllm_serial="100%", replicas=3) == []
-
-
-def test_the_role_knows_every_variable_of_its_specification() -> None:
-    assert evaluate("__vllm_deploy_types") == {name: option["type"] for name, option in specified().items()}
 
 
 def test_two_environments_in_one_run_are_refused() -> None:
@@ -42,3 +39,29 @@ def test_a_source_with_a_misspelt_key_does_not_open_a_whole_namespace() -> None:
     (refusal,) = refusals(vllm_deploy_network_policy_allowed_sources=[source])
     assert "labels" in refusal
     assert refusals(vllm_deploy_network_policy_allowed_sources=[{"pod_labels": {"app": "router"}}])
+
+
+@pytest.mark.parametrize(
+    ("variables", "what"),
+    [
+        (
+            {"vllm_deploy_replicas": "two"},
+            "Argument 'vllm_deploy_replicas' is of type str and",
+        ),
+        ({"vllm_deploy_on_failure": "retry"}, "Value of vllm_deploy_on_failure must be one of: rollback, hold, stop"),
+        ({"vllm_deploy_image_tag": "{{ release.tag }}"}, "vllm_deploy_image_tag: 'release' is undefined"),
+    ],
+)
+def test_what_is_not_of_its_type_is_refused(variables: dict[str, object], what: str) -> None:
+    (refusal,) = refusals(**variables)
+    assert refusal.startswith(f"The variables of the role vllm_deploy are not valid. {what}")
+    assert refusal.endswith(". Correct them; the README of the role lists what they are.")
+
+
+def test_who_only_looks_is_not_kept_from_it_by_a_variable_that_does_not_matter() -> None:
+    assert refusals(entry_point="status", vllm_deploy_replicas="two") == []
+    assert refusals(entry_point="status", vllm_deploy_replcas=2) != []
+
+
+def test_hosts_on_the_command_line_are_no_inventory() -> None:
+    assert refusals(ansible_inventory_sources=("llama-2-7b,", str(INVENTORIES / "production"))) == []
