@@ -7,6 +7,7 @@ With a local connection neither is needed: the operation runs in the worker proc
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import os
@@ -40,6 +41,11 @@ class InProcessAction(RenderingAction):
     MODULE: str
     OPTIONS: dict[str, Any]
     OPERATION: Operation
+
+    def __init_subclass__(cls) -> None:
+        # ansible-playbook imports a plugin and then forks a worker for each task and host. What is there by now stays:
+        # no garbage collection, here or in a worker, need visit it (and thereby copy the memory it lies in) again.
+        gc.freeze()
 
     _supports_async = True  # as far as ansible-core is concerned: refused below, with a reason
 
