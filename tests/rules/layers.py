@@ -23,6 +23,7 @@ MAY_USE = {
     "module_utils.outcome": ("release", "findings", "errors"),
     "module_utils.as_module": ("operations",),
     "filter": (),
+    "lookup": ("plugin_utils",),
     "plugin_utils": ("operations",),
     "modules": ("operations", "options", "as_module"),
     "action": ("operations", "options", "plugin_utils"),
@@ -68,7 +69,7 @@ DOORS = {"input", "open", "print"}
 
 # Libraries that only some parts may know.
 LIBRARIES = {
-    "ansible": ("module_utils.as_module", "plugin_utils", "action"),
+    "ansible": ("module_utils.as_module", "plugin_utils", "action", "lookup"),
     "ansible_collections.kubernetes": ("module_utils.options", "module_utils.cluster"),
     "http": ("module_utils.serving.probe",),
     "kubernetes": ("module_utils.cluster",),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, ReleaseFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, Refused, ReleaseFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
@@ -30,11 +30,19 @@ def settle(engine: Engine, head: record.Head, operation: record.Operation) -> No
         if target is not None:
             _go_back(engine, head, operation, target)
         action = "hold" if head.current else "stop"
-    if action == "stop" and not _stop(engine, head, operation):
+    older = _older_pods_serve(engine, head, operation)
+    # Where older pods serve and no revision of ours tells their template (they were adopted, or the head was lost),
+    # they are not touched, and the gate keeps them.
+    if older is None or (older and not head.current):
         action = "hold"
+    elif action == "stop":
+        _stop(engine, head, operation, older=older)
     head = replace(head, operation=None)
     engine.lease.save(head)
-    raise _failure(engine, operation, head, "It was stopped" if action == "stop" else "It was left as it is")
+    left = "It was stopped" if action == "stop" else "It was left as it is"
+    if older is not None and (older or head.current):
+        left += "; the older pods serve on" if older else "; no older pod serves"
+    raise _failure(engine, operation, head, left)
 
 
 def tell(engine: Engine, operation: record.Operation, head: record.Head) -> None:
@@ -66,24 +74,19 @@ def _go_back(engine: Engine, head: record.Head, failed: record.Operation, target
     raise AssertionError("a way back always tells what it came back from")
 
 
-def _stop(engine: Engine, head: record.Head, operation: record.Operation) -> bool:
+def _stop(engine: Engine, head: record.Head, operation: record.Operation, *, older: bool) -> None:
     """Failed pods must not hold GPUs. Where older pods still serve, their template is put back, else the failed
-    workload is scaled to zero. False where older pods serve and no revision of ours tells their template (they were
-    adopted, or the head was lost): they are not touched, and the gate keeps them."""
+    workload is scaled to zero."""
     live = engine.planner.read({DEPLOYMENT})
-    failed = _deployments(engine, head, operation.revision, live)
-    older = any(_older_pods_serve(engine, body) for body in failed)
     engine.planner.manners = replace(engine.planner.manners, force=True, take_replicas=not older)
-    if older and not head.current:
-        return False
     if older and head.current:
         bodies = _deployments(engine, head, head.current.revision, live)
     else:
+        failed = _deployments(engine, head, operation.revision, live)
         bodies = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
     engine.wishes.console(f"revision {operation.revision} failed; stopping it")
     steps: list[Step] = [engine.planner.step(body, live[key_of(body)]) for body in bodies if key_of(body) in live]
     Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
-    return True
 
 
 def _deployments(engine: Engine, head: record.Head, revision: int, live: Mapping[Key, Object]) -> list[Object]:
@@ -91,9 +94,20 @@ def _deployments(engine: Engine, head: record.Head, revision: int, live: Mapping
     return [body for body in bodies if body["kind"] == "Deployment"]
 
 
-def _older_pods_serve(engine: Engine, failed: Object) -> bool:
-    pods = engine.api.list(POD, label_selector(failed))
-    return any(is_ready(pod) and gate.digest({"spec": {"template": pod}}) != gate.digest(failed) for pod in pods)
+def _older_pods_serve(engine: Engine, head: record.Head, operation: record.Operation) -> bool | None:
+    """Whether pods are ready that are none of the failed deploy, or of a template that was current before. None where
+    nothing tells which those are."""
+    if operation.kind != "deploy":
+        return None
+    live = engine.planner.read({DEPLOYMENT})
+    try:
+        failed = _deployments(engine, head, operation.revision, live)
+        former = _deployments(engine, head, head.current.revision, live) if head.current else []
+    except Refused:  # a record was taken away
+        return None
+    bad = set(map(gate.digest, failed)) - set(map(gate.digest, former))
+    pods = (pod for body in failed for pod in engine.api.list(POD, label_selector(body)))
+    return any(is_ready(pod) and gate.digest({"spec": {"template": pod}}) not in bad for pod in pods)
 
 
 def _failure(engine: Engine, operation: record.Operation, head: record.Head, left: str) -> ReleaseFailed:

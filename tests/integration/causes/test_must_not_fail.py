@@ -110,8 +110,9 @@ def what_the_old_replica_set_says_while_the_fix_loads(place: Place) -> None:
 def a_quota_that_is_full_for_a_moment(place: Place) -> None:
     """An upgrade without surge: the controller would wait for ever longer while the old pod is gone long since."""
     quota(pods="1")(place.namespace)
-    slow = {"lifecycle": {"preStop": {"sleep": {"seconds": 6}}}}
-    server = bad(spec=WITHOUT_SURGE, container=slow, template={"terminationGracePeriodSeconds": 10})
+    # The controller tries after 5.1, 10.2 and 20.5 s. The old pod goes in the middle of the longest time between.
+    slow = {"lifecycle": {"preStop": {"sleep": {"seconds": 12}}}}
+    server = bad(spec=WITHOUT_SURGE, container=slow, template={"terminationGracePeriodSeconds": 16})
     first, second = (replace(server, env={"LANGUAGE": language}) for language in ("en", "de"))
     place.serves(deploy(first))
     run = place.serves(deploy(second, schedule_timeout=3))
