@@ -234,7 +234,9 @@ def test_an_unknown_variable(proxy: Proxy) -> None:
 
 def test_a_wrong_value(proxy: Proxy) -> None:
     assert role_message(proxy, vllm_deploy_state="gone") == (
-        "Validation of arguments failed:\nvalue of vllm_deploy_state must be one of: present, absent, got: gone"
+        "The variables of the role vllm_deploy are not valid. "
+        "Value of vllm_deploy_state must be one of: present, absent, got: gone. "
+        "Correct them; the README of the role lists what they are."
     )
 
 

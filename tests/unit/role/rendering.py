@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
@@ -17,6 +17,7 @@ from ansible.template import Templar, trust_as_template
 from ansible.vars.manager import VariableManager
 from ansible_collections.ai_aas.vllm.plugins.lookup.refusals import LookupModule
 from ansible_collections.ai_aas.vllm.plugins.module_utils import options
+from ansible_collections.ai_aas.vllm.plugins.plugin_utils.rendering import RenderingAction
 
 CHECKOUT = Path(__file__).parents[3]
 ROLE = CHECKOUT / "roles" / "vllm_deploy"
@@ -56,13 +57,13 @@ def render(**variables: Any) -> Rendering:
 def refusals(entry_point: str = "main", **variables: Any) -> list[str]:
     """Why the role refuses these variables. Text with braces is a template, as in an inventory."""
     templates = {name: trust_as_template(value) for name, value in variables.items() if isinstance(value, str)}
-    templar = _templar(FIXED | variables | templates)
+    templar = templar_of(FIXED | variables | templates)
     return LookupModule(templar=templar).run([entry_point], templar.available_variables)
 
 
 def evaluate(expression: str, **variables: Any) -> Any:
     """An expression over the role's variables, internal ones included."""
-    return _templar(FIXED | variables).template(trust_as_template("{{ " + expression + " }}"))
+    return templar_of(FIXED | variables).template(trust_as_template("{{ " + expression + " }}"))
 
 
 def inventory(name: str, host: str) -> dict[str, Any]:
@@ -90,18 +91,27 @@ def role_vars() -> dict[str, Any]:
     return {name: value for file in files for name, value in role_file(f"vars/main/{file.name}").items()}
 
 
-def _templar(variables: dict[str, Any]) -> Templar:
+def templar_of(variables: dict[str, Any]) -> Templar:
     layers = role_file("defaults/main.yml"), variables, role_vars(), {"role_path": str(ROLE)}
     return Templar(loader=loader(), variables={name: value for layer in layers for name, value in layer.items()})
 
 
 @cache
 def _rendered(variables: str) -> Rendering:
-    templar = _templar(FIXED | json.loads(variables))
+    templar = templar_of(FIXED | json.loads(variables))
     task = templar.template(role_file("tasks/main.yml")[-1]["ai_aas.vllm.vllm_release"])
     understood = ArgumentSpecValidator(**options.RELEASE).validate(json.loads(json.dumps(task)))
     assert not understood.error_messages, understood.error_messages
-    sources = [(ROLE / "templates" / name).read_text(encoding="utf-8") for name in task["template"]]
-    texts = [templar.template(trust_as_template(source), escape_backslashes=False) for source in sources]
-    objects = [body for text in texts for body in yaml.safe_load_all(text or "") if body]
-    return Rendering(task=understood.validated_parameters, objects=objects)
+    return Rendering(task=understood.validated_parameters, objects=objects(templar, task["template"]))
+
+
+def objects(templar: Templar, templates: list[str]) -> list[dict[str, Any]]:
+    """What the action makes of the role's templates."""
+    task = SimpleNamespace(args={"template": templates}, get_search_path=lambda: [str(ROLE)])
+    action = _Renders(task, None, None, loader(), templar)
+    return [body for body in action.run(task_vars=templar.available_variables)["objects"] if body]
+
+
+class _Renders(RenderingAction):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+        return {"objects": self._objects(self._task.args["template"], task_vars or {})}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes to render the role's templates. They say themselves, in test_objects.py and others, what they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from ansible_collections.ai_aas.vllm.tests.unit.role.rendering import FIXED, objects, role_vars, templar_of
+from jinja2 import Environment
+
+
+def test_no_expression_is_compiled_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling is what takes the time of a server that is unchanged."""
+    compiled: Counter[str] = Counter()
+    from_string = Environment.from_string
+
+    def counted(self: Environment, source: Any, *settings: Any) -> Any:
+        compiled[str(source)] += 1
+        return from_string(self, source, *settings)
+
+    monkeypatch.setattr(Environment, "from_string", counted)
+    assert objects(templar_of(FIXED), role_vars()["__vllm_deploy_templates"])
+    assert len(compiled) > 30, "the variables that stand behind filters of Ansible are among them"
+    assert {source: times for source, times in compiled.items() if times > 1} == {}
