@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,10 @@ def _is_structure(option: Mapping[str, Any]) -> bool:
 def _unknown(known: Iterable[str], options: Mapping[str, Any]) -> Iterator[str]:
     unknown = sorted(name for name in known if name.startswith(PREFIX) and name not in options)
     if unknown:
+        meant = {name: get_close_matches(name, options, n=1, cutoff=0.85) for name in unknown}
+        told = ", ".join(f"{name} (is it {close[0]}?)" if close else name for name, close in meant.items())
         yield (
-            f"The role vllm_deploy has no variable {', '.join(unknown)}. Nothing was done, because what a misspelt "
+            f"The role vllm_deploy has no variable {told}. Nothing was done, because what a misspelt "
             "variable was meant to change would silently keep its default. Correct or remove it; the README of the "
             "role lists what there is."
         )

@@ -226,7 +226,7 @@ def role_message(proxy: Proxy, *options: str, inventory: Path | None = None, **v
 
 def test_an_unknown_variable(proxy: Proxy) -> None:
     assert role_message(proxy, vllm_deploy_replcas=3) == (
-        "The role vllm_deploy has no variable vllm_deploy_replcas. "
+        "The role vllm_deploy has no variable vllm_deploy_replcas (is it vllm_deploy_replicas?). "
         "Nothing was done, because what a misspelt variable was meant to change would silently keep its default. "
         "Correct or remove it; the README of the role lists what there is."
     )

@@ -10,8 +10,10 @@ INVENTORIES = CHECKOUT / "inventories"
 
 
 def test_an_unknown_variable_is_refused_by_name() -> None:
-    (refusal,) = refusals(vllm_deploy_replcas=3, vllm_deploy_gpu=2)
-    assert refusal.startswith("The role vllm_deploy has no variable vllm_deploy_gpu, vllm_deploy_replcas.")
+    (refusal,) = refusals(vllm_deploy_replcas=3, vllm_deploy_pipeline=2)
+    assert refusal.startswith(
+        "The role vllm_deploy has no variable vllm_deploy_pipeline, vllm_deploy_replcas (is it vllm_deploy_replicas?). "
+    )
 
 
 def test_variables_of_others_are_none_of_its_business() -> None:
