@@ -1,18 +1,9 @@
+# Copyright (c) 2026, ai-aas maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is wrong with the variables of the role vllm_deploy, before anything is done with them."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
-
-import yaml
-from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.ai_aas.vllm.plugins.plugin_utils.rendering import LOADER
 
 DOCUMENTATION = r"""
 name: refusals
@@ -46,6 +37,17 @@ _raw:
   type: list
   elements: str
 """
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.ai_aas.vllm.plugins.plugin_utils.rendering import LOADER
 
 PREFIX = "vllm_deploy_"
 # The file that makes an inventory one of an environment.
