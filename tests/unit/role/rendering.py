@@ -113,5 +113,5 @@ def objects(templar: Templar, templates: list[str]) -> list[dict[str, Any]]:
 
 
 class _Renders(RenderingAction):
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - its base class has it
         return {"objects": self._objects(self._task.args["template"], task_vars or {})}
