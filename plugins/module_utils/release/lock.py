@@ -72,7 +72,8 @@ def busy(operation: record.Operation, release: str) -> Refused:
     return Refused(
         f"{operation.holder} is working on {release}",
         f"That run is {operation.doing}, phase {operation.phase}, and it is alive",
-        "Wait until it has ended, or stop it, then run the same command again",
+        "Run the same command again when it has ended, or have it wait for that with lock_wait",
+        setting="lock_wait",
     )
 
 

@@ -14,6 +14,7 @@ from ansible_collections.ai_aas.vllm.tests.unit.role.rendering import CHECKOUT, 
 UTILS = CHECKOUT / "plugins" / "module_utils"
 RULES = (
     "release/definition.py",
+    "release/lock.py",
     "release/room.py",
     "release/rules.py",
     "release/strategy.py",
