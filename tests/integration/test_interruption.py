@@ -7,11 +7,12 @@ import pytest
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
 from ansible_collections.ai_aas.vllm.tests.integration.playbook import deploy, start_deploy
 
-SLOW = [{"name": "STAND_IN_LOAD_SECONDS", "value": "4"}]
+SLOW = [{"name": "STAND_IN_LOAD_SECONDS", "value": "4"}, {"name": "STAND_IN_FIRST_TOKEN_SECONDS", "value": "4"}]
 
 
-@pytest.mark.parametrize("moment", ["revision 1: applying", " loading, "])
+@pytest.mark.parametrize("moment", ["revision 1: applying", " loading, ", ": asking "])
 def test_a_first_deploy_that_is_killed(namespace: Namespace, moment: str) -> None:
+    """At once, though a worker lives on until it has the answer that it waits for."""
     first = start_deploy(namespace.name, variables={"vllm_deploy_env": SLOW})
     first.wait_for(moment)
     first.kill()

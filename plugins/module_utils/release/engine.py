@@ -108,7 +108,7 @@ class Engine:
             revision=revision,
             digest=digest,
             base=head.current.revision if head.current else None,
-            holder=lock.here(self.wishes.user),
+            holder=lock.here(self.wishes.user, self.wishes.parent),
             on_failure=self.wishes.on_failure,
         )
 
@@ -174,7 +174,9 @@ class Engine:
         return outcome
 
     def _mine(self, operation: record.Operation) -> record.Operation:
-        return replace(operation, id=uuid.uuid4().hex, holder=lock.here(self.wishes.user), heartbeat=0)
+        return replace(
+            operation, id=uuid.uuid4().hex, holder=lock.here(self.wishes.user, self.wishes.parent), heartbeat=0
+        )
 
     def _taken(self, head: record.Head, operation: record.Operation) -> record.Head:
         """The head with the operation in our hands."""

@@ -19,31 +19,34 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.store import S
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Patience
 
 
-def here(user: str) -> record.Holder:
-    """This process."""
+def here(user: str, parent: int | None = None) -> record.Holder:
+    """This process. `parent`: see Lease."""
     return record.Holder(
         host=socket.gethostname(),
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         pid_namespace=_link("/proc/self/ns/pid"),
         pid=os.getpid(),
-        start=started(os.getpid()),
+        start=process(os.getpid())[0],
+        parent=parent or 0,
         user=user,
     )
 
 
-def started(pid: int) -> int:
-    """When a process began, in clock ticks since boot; 0 if there is none."""
-    # The name in field 2 may contain blanks and parentheses; field 22 is counted from behind it (proc_pid_stat(5)).
+def process(pid: int) -> tuple[int, int]:
+    """When a process began, in clock ticks since boot, and its parent's pid; zeros if there is none."""
+    # The name in field 2 may contain blanks and parentheses; the others are counted from behind it (proc_pid_stat(5)).
     fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 and fields[0] != "Z" else 0
+    return (int(fields[19]), int(fields[1])) if len(fields) > 19 and fields[0] != "Z" else (0, 0)
 
 
 def gone(holder: record.Holder) -> bool | None:
-    """Whether the holder's process has ended; None if it cannot be seen from here."""
+    """Whether the holder's process has ended, or has lost its parent and will never write again (see Lease); None if it
+    cannot be seen from here."""
     me = here("")
     if (holder.host, holder.boot_id, holder.pid_namespace) != (me.host, me.boot_id, me.pid_namespace) or not me.boot_id:
         return None
-    return started(holder.pid) != holder.start
+    start, parent = process(holder.pid)
+    return start != holder.start or (holder.parent > 0 and parent != holder.parent)
 
 
 def wait_for_silence(store: Store, head: record.Head, patience: Patience) -> record.Head:
@@ -81,7 +84,7 @@ class Lease:
     """The living side of an operation: beats while it waits, looks before it writes, and stops when it is orphaned.
 
     `parent`: the pid that this process must keep as its parent, or None. Ansible's workers outlive a killed
-    ansible-playbook; an orphan ends at once and without a trace, as if it had been killed, too.
+    ansible-playbook; an orphan ends before it writes again, without a trace, as if it had been killed, too.
     """
 
     def __init__(self, store: Store, patience: Patience, parent: int | None) -> None:

@@ -62,13 +62,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The process behind an operation. `start` (clock ticks since boot) tells it from a later one with the same pid."""
+    """The process behind an operation. `start` (clock ticks since boot) tells it from a later one with the same pid.
+    `parent`: the pid that its parent must keep, or 0."""
 
     host: str
     boot_id: str
     pid_namespace: str
     pid: int
     start: int
+    parent: int = 0
     user: str = ""
 
     def __str__(self) -> str:

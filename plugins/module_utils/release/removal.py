@@ -112,7 +112,7 @@ def _operation(head: record.Head, wishes: Wishes) -> record.Operation:
         revision=head.current.revision if head.current else 0,
         digest="",
         base=head.current.revision if head.current else None,
-        holder=lock.here(wishes.user),
+        holder=lock.here(wishes.user, wishes.parent),
     )
 
 

@@ -24,12 +24,18 @@ def test_this_process_lives() -> None:
 
 def test_a_process_that_ended_is_gone_and_so_is_one_that_only_waits_to_be_reaped() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        holder = replace(lock.here(""), pid=process.pid, start=lock.started(process.pid))
+        holder = replace(lock.here(""), pid=process.pid, start=lock.process(process.pid)[0])
         assert lock.gone(holder) is False
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert lock.gone(holder) is True, "a zombie"
     assert lock.gone(holder) is True
+
+
+def test_a_worker_that_lost_its_parent_is_as_good_as_gone() -> None:
+    """It ends before it writes again, but perhaps not before it has waited for an answer."""
+    assert lock.gone(lock.here("", os.getppid())) is False
+    assert lock.gone(lock.here("", os.getppid() + 1)) is True
 
 
 def test_a_pid_that_was_given_again_is_another_process() -> None:
