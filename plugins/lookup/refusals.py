@@ -69,10 +69,11 @@ class LookupModule(LookupBase):
 
     def _misfits(self, given: Mapping[str, Any], options: dict[str, Any]) -> Iterator[str]:
         """What has not the type or is none of the choices that the specification gives."""
-        values, wrong = {}, []
+        values: dict[str, Any] = {}
+        wrong = []
         for name, value in given.items():
             try:
-                values[name] = self._templar.template(value)
+                values |= self._templar.template({name: value})  # which leaves out what is omitted
             except AnsibleError as error:
                 wrong.append(f"{name}: {str(error).splitlines()[0].rstrip('. ')}")
         # Ansible would take it for a list with one item, or read it as key=value.
@@ -83,7 +84,8 @@ class LookupModule(LookupBase):
                 f"of every -e name=value. Set it in the inventory, or give it as JSON: -e '{{\"{strings[0]}\": …}}'."
             )
         fitting = {name: value for name, value in values.items() if name not in strings}
-        validated = ArgumentSpecValidator(options).validate(fitting, validate_role_argument_spec=True)
+        validator = ArgumentSpecValidator({name: options[name] for name in fitting})
+        validated = validator.validate(fitting, validate_role_argument_spec=True)
         wrong += [message[:1].upper() + message[1:] for message in validated.error_messages]
         if wrong:
             yield (
@@ -97,7 +99,7 @@ def _is_structure(option: Mapping[str, Any]) -> bool:
 
 
 def _unknown(known: Iterable[str], options: Mapping[str, Any]) -> Iterator[str]:
-    unknown = sorted(name for name in known if name.startswith(PREFIX) and name not in options)
+    unknown = sorted(name for name in known if str(name).startswith(PREFIX) and name not in options)
     if unknown:
         meant = {name: get_close_matches(name, options, n=1, cutoff=0.85) for name in unknown}
         told = ", ".join(f"{name} (is it {close[0]}?)" if close else name for name, close in meant.items())
@@ -113,7 +115,7 @@ def _environments(sources: Iterable[str]) -> Iterator[str]:
     group_vars."""
     found: set[str] = set()
     for source in (Path(source) for source in sources if "," not in source):  # -i localhost, names a host
-        places = [source / ENVIRONMENT, source.parent / ENVIRONMENT, *source.glob(f"*/{ENVIRONMENT}")]
+        places = [source / ENVIRONMENT, source.parent / ENVIRONMENT, *source.glob(f"[!.]*/{ENVIRONMENT}")]
         found |= {str(place) for place in places if place.is_file()}
     if len(found) > 1:
         yield (

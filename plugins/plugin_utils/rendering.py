@@ -47,7 +47,7 @@ class RenderingAction(ActionBase):
         expression, anew at each place where it stands: half of the time that a server's templates take."""
         variables = dict(task_vars)
         templar = self._templar.copy_with_new_env(available_variables=variables)
-        for name in _needed(texts, task_vars):
+        for name in needed(texts, task_vars):
             # It may stand where it is never reached. Where it is, the template says what is wrong with it.
             with contextlib.suppress(AnsibleError):
                 variables[name] = templar.template(variables[name])
@@ -85,8 +85,9 @@ class RenderingAction(ActionBase):
             ) from None
 
 
-def _needed(texts: Iterable[str], variables: dict[str, Any]) -> dict[str, None]:
-    """The variables that templates name, and those that these are made of: each behind all that it needs."""
+def needed(texts: Iterable[str], variables: dict[str, Any]) -> dict[str, None]:
+    """The variables that templates name, and those that these are made of: each behind all that it needs. `vars`, which
+    is all of them, is not looked into."""
     found: dict[str, None] = {}
 
     def add(value: Any, above: frozenset[str]) -> None:
@@ -95,12 +96,13 @@ def _needed(texts: Iterable[str], variables: dict[str, Any]) -> dict[str, None]:
                 add(variables[name], above | {name})
                 found[name] = None
 
-    add(list(texts), frozenset())
+    add(list(texts), frozenset({"vars"}))
     return found
 
 
 def _named(value: Any) -> set[str]:
-    """The variables that the templates in a value name; none where one cannot be parsed, which rendering it tells."""
+    """The variables that the templates in a value name, without those that they set themselves; none where one cannot
+    be parsed, which rendering it tells."""
     if isinstance(value, dict):
         return _named(list(value.values()))
     if isinstance(value, list):
@@ -108,9 +110,10 @@ def _named(value: Any) -> set[str]:
     if not isinstance(value, str) or "{" not in value:
         return set()
     try:
-        return {name.name for name in ENVIRONMENT.parse(value).find_all(nodes.Name) if name.ctx == "load"}
+        names = list(ENVIRONMENT.parse(value).find_all(nodes.Name))
     except TemplateError:
         return set()
+    return {name.name for name in names if name.ctx == "load"} - {name.name for name in names if name.ctx != "load"}
 
 
 def _first_line(error: Exception) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, Refused, ReleaseFailed
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import CollectionError, ReleaseFailed
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import DEPLOYMENT, POD, label_selector
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Step, key_of
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import DEPLOYMENT, own_pods
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import is_ready
 
 if TYPE_CHECKING:
@@ -30,18 +30,17 @@ def settle(engine: Engine, head: record.Head, operation: record.Operation) -> No
         if target is not None:
             _go_back(engine, head, operation, target)
         action = "hold" if head.current else "stop"
-    older = _older_pods_serve(engine, head, operation)
-    # Where older pods serve and no revision of ours tells their template (they were adopted, or the head was lost),
-    # they are not touched, and the gate keeps them.
-    if older is None or (older and not head.current):
-        action = "hold"
-    elif action == "stop":
-        _stop(engine, head, operation, older=older)
+    left = "It was left as it is"
+    if operation.kind == "deploy":
+        try:
+            left = _stop_or_hold(engine, head, operation, stop=action == "stop")
+        except CollectionError as error:
+            if action == "stop":
+                if error.transient:  # the same command goes on from here
+                    raise
+                left = f"It could not be stopped: {error}"
     head = replace(head, operation=None)
     engine.lease.save(head)
-    left = "It was stopped" if action == "stop" else "It was left as it is"
-    if older is not None and (older or head.current):
-        left += "; the older pods serve on" if older else "; no older pod serves"
     raise _failure(engine, operation, head, left)
 
 
@@ -74,19 +73,30 @@ def _go_back(engine: Engine, head: record.Head, failed: record.Operation, target
     raise AssertionError("a way back always tells what it came back from")
 
 
-def _stop(engine: Engine, head: record.Head, operation: record.Operation, *, older: bool) -> None:
-    """Failed pods must not hold GPUs. Where older pods still serve, their template is put back, else the failed
-    workload is scaled to zero."""
+def _stop_or_hold(engine: Engine, head: record.Head, operation: record.Operation, *, stop: bool) -> str:
+    """What becomes of a deploy that is not undone, in words.
+
+    `stop`: failed pods must not hold GPUs. Where older pods are ready, their template is put back, else the workload is
+    scaled to zero. Where no revision of ours tells their template (they were adopted, or the head was lost), they are
+    not touched, and the gate keeps them.
+    """
     live = engine.planner.read({DEPLOYMENT})
-    engine.planner.manners = replace(engine.planner.manners, force=True, take_replicas=not older)
-    if older and head.current:
-        bodies = _deployments(engine, head, head.current.revision, live)
-    else:
-        failed = _deployments(engine, head, operation.revision, live)
-        bodies = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
-    engine.wishes.console(f"revision {operation.revision} failed; stopping it")
-    steps: list[Step] = [engine.planner.step(body, live[key_of(body)]) for body in bodies if key_of(body) in live]
-    Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
+    failed = _deployments(engine, head, operation.revision, live)
+    former = _deployments(engine, head, head.current.revision, live) if head.current else []
+    proven = set(map(gate.digest, former))
+    older = [_older_is_ready(engine, body, operation, proven) for body in failed]
+    left = "It was left as it is"
+    if stop and (former or not any(older)):
+        engine.wishes.console(f"revision {operation.revision} failed; stopping it")
+        engine.planner.manners = replace(engine.planner.manners, force=True, take_replicas=not any(older))
+        idle = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
+        wanted = [body for body in (former if any(older) else idle) if key_of(body) in live]
+        steps = [engine.planner.step(body, live[key_of(body)]) for body in wanted]
+        Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
+        left = "It was stopped"
+    if older and all(older):
+        return f"{left}; older pods are ready"
+    return f"{left}; no older pod is ready" if former and not any(older) else left
 
 
 def _deployments(engine: Engine, head: record.Head, revision: int, live: Mapping[Key, Object]) -> list[Object]:
@@ -94,20 +104,17 @@ def _deployments(engine: Engine, head: record.Head, revision: int, live: Mapping
     return [body for body in bodies if body["kind"] == "Deployment"]
 
 
-def _older_pods_serve(engine: Engine, head: record.Head, operation: record.Operation) -> bool | None:
-    """Whether pods are ready that are none of the failed deploy, or of a template that was current before. None where
-    nothing tells which those are."""
-    if operation.kind != "deploy":
-        return None
-    live = engine.planner.read({DEPLOYMENT})
-    try:
-        failed = _deployments(engine, head, operation.revision, live)
-        former = _deployments(engine, head, head.current.revision, live) if head.current else []
-    except Refused:  # a record was taken away
-        return None
-    bad = set(map(gate.digest, failed)) - set(map(gate.digest, former))
-    pods = (pod for body in failed for pod in engine.api.list(POD, label_selector(body)))
-    return any(is_ready(pod) and gate.digest({"spec": {"template": pod}}) not in bad for pod in pods)
+def _older_is_ready(engine: Engine, failed: Object, operation: record.Operation, proven: set[str]) -> bool:
+    """Whether a pod of a failed Deployment is ready that has another template, or one that was `proven` before (when
+    only their number was to change)."""
+    bad = {gate.digest(failed)} - proven
+    culprit = (operation.failure or {}).get("object")
+    return any(
+        is_ready(pod)
+        and gate.digest({"spec": {"template": pod}}) not in bad
+        and f"Pod/{pod['metadata']['name']}" != culprit
+        for pod in own_pods(engine.api, failed)
+    )
 
 
 def _failure(engine: Engine, operation: record.Operation, head: record.Head, left: str) -> ReleaseFailed:

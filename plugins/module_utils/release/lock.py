@@ -75,7 +75,7 @@ def busy(operation: record.Operation, release: str) -> Refused:
     return Refused(
         f"{operation.holder} is working on {release}",
         f"That run is {operation.doing}, phase {operation.phase}, and it is alive",
-        "Run the same command again when it has ended, or have it wait for that with lock_wait",
+        "Run the same command again when it has ended, or wait longer for it with lock_wait",
         setting="lock_wait",
     )
 

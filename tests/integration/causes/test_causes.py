@@ -35,6 +35,6 @@ def test_it_is_told(provoked: dict[str, Future[Provoked]], case: Case) -> None:
     number = 2 if case.first else 1
     earlier = [(1, "current", True)] if case.first else []
     assert done.history == [(number, "failed", False), *earlier]
-    left = f"It was left as it is{'; the older pods serve on' if case.first else ''}."
+    left = f"It was left as it is{'; older pods are ready' if case.first else ''}."
     assert done.run.message == f"Revision {number} of small failed: {failure['message']} {left} {failure['hint']}."
     assert "Traceback" not in told

@@ -76,7 +76,7 @@ def test_pods_that_were_adopted_serve_on_when_the_release_is_bad(
 
     failed = run(deploy(WRONG_FLAG, adopt=True, on_failure=on_failure))
     assert failed.result["failure"]["cause"] == "bad_flag", failed.told
-    assert "It was left as it is; the older pods serve on." in failed.message
+    assert "It was left as it is; older pods are ready." in failed.message
     assert serving < {pod["metadata"]["uid"] for pod in namespace.pods()}
     assert namespace.deployment("small")["status"]["readyReplicas"] == 2
 

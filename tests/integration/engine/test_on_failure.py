@@ -51,7 +51,7 @@ def test_rollback(namespace: Namespace, run: Does, done: Does) -> None:
 def test_hold(namespace: Namespace, run: Does, done: Does) -> None:
     done(deploy(GOOD))
     failed = run(deploy(WRONG_FLAG, on_failure="hold"))
-    assert message(failed, namespace) == f"{FAILED} It was left as it is; the older pods serve on. {CURE}"
+    assert message(failed, namespace) == f"{FAILED} It was left as it is; older pods are ready. {CURE}"
     assert failed.result["rolled_back_to"] is None
     assert namespace.history("small") == [(2, "failed", False), (1, "current", True)]
     assert len(namespace.pods()) == 2, "the old pod serves, the new one is left to be looked at"
@@ -65,7 +65,7 @@ def test_stop_where_older_pods_serve(namespace: Namespace, run: Does, done: Does
     done(deploy(GOOD))
     pods = {pod["metadata"]["uid"] for pod in namespace.pods()}
     failed = run(deploy(WRONG_FLAG, on_failure="stop"))
-    assert message(failed, namespace) == f"{FAILED} It was stopped; the older pods serve on. {CURE}"
+    assert message(failed, namespace) == f"{FAILED} It was stopped; older pods are ready. {CURE}"
     assert namespace.history("small") == [(2, "failed", False), (1, "current", True)]
     hands.wait_for(lambda: {pod["metadata"]["uid"] for pod in namespace.pods()} == pods)
 
@@ -78,7 +78,7 @@ def test_stop_where_only_the_number_of_pods_was_to_change(namespace: Namespace, 
     hands.wait_for(lambda: namespace.get("resourcequotas", "q").get("status", {}).get("hard"))
     failed = run(deploy(replace(GOOD, replicas=2), on_failure="stop"))
     assert failed.result["failure"]["cause"] == "quota_must_specify"
-    assert " It was stopped; the older pods serve on. " in failed.message
+    assert " It was stopped; older pods are ready. " in failed.message
     assert {pod["metadata"]["uid"] for pod in namespace.pods()} == pods
     assert namespace.deployment("small")["spec"]["replicas"] == 1
 

@@ -56,7 +56,7 @@ def test_whoever_is_at_work_is_left_alone(namespace: Namespace, done: Does, kube
     host = re.escape(socket.gethostname())
     assert re.fullmatch(
         rf"alice on {host} \(pid \d+\) is working on small\. That run is making revision 2 \(deploy\), phase apply, "
-        r"and it is alive\. Run the same command again when it has ended, or have it wait for that with lock_wait\.",
+        r"and it is alive\. Run the same command again when it has ended, or wait longer for it with lock_wait\.",
         fast.message,
     )
     assert not slow.result.get("failed"), slow.message

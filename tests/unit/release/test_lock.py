@@ -52,5 +52,5 @@ def test_somebody_at_work_is_named() -> None:
     assert str(lock.busy(operation(4, base=3), "x")) == (
         "ann on deployer (pid 7) is working on x. "
         "That run is making revision 4 (deploy), phase apply, and it is alive. "
-        "Run the same command again when it has ended, or have it wait for that with lock_wait."
+        "Run the same command again when it has ended, or wait longer for it with lock_wait."
     )

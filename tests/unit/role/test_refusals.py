@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.ai_aas.vllm.tests.unit.role.rendering import CHECKOUT, refusals
 
@@ -52,6 +54,7 @@ def test_a_source_with_a_misspelt_key_does_not_open_a_whole_namespace() -> None:
         ),
         ({"vllm_deploy_on_failure": "retry"}, "Value of vllm_deploy_on_failure must be one of: rollback, hold, stop"),
         ({"vllm_deploy_image_tag": "{{ release.tag }}"}, "vllm_deploy_image_tag: 'release' is undefined"),
+        ({"vllm_deploy_extra_args": ["{{ level }}"]}, "vllm_deploy_extra_args: 'level' is undefined. Correct"),
     ],
 )
 def test_what_is_not_of_its_type_is_refused(variables: dict[str, object], what: str) -> None:
@@ -60,10 +63,29 @@ def test_what_is_not_of_its_type_is_refused(variables: dict[str, object], what: 
     assert refusal.endswith(". Correct them; the README of the role lists what they are.")
 
 
+def test_what_cannot_be_worked_out_is_no_wrong_type_besides() -> None:
+    (refusal,) = refusals(vllm_deploy_gpus="{{ size }}")
+    assert "'size' is undefined" in refusal
+    assert "is of type" not in refusal
+
+
+def test_what_is_omitted_is_not_wrong() -> None:
+    assert refusals(vllm_deploy_wait_timeout="{{ seconds | default(omit) }}") == []
+
+
 def test_who_only_looks_is_not_kept_from_it_by_a_variable_that_does_not_matter() -> None:
     assert refusals(entry_point="status", vllm_deploy_replicas="two") == []
     assert refusals(entry_point="status", vllm_deploy_replcas=2) != []
 
 
-def test_hosts_on_the_command_line_are_no_inventory() -> None:
+def test_hosts_on_the_command_line_are_no_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(INVENTORIES / "development")
     assert refusals(ansible_inventory_sources=("llama-2-7b,", str(INVENTORIES / "production"))) == []
+
+
+def test_an_inventory_that_kubernetes_has_mounted_is_one(tmp_path: Path) -> None:
+    """A ConfigMap's files are links into a directory with a dot."""
+    (tmp_path / "..2026_01_01" / "group_vars").mkdir(parents=True)
+    (tmp_path / "..2026_01_01" / "group_vars" / "vllm.yml").write_text("vllm_deploy_environment: staging")
+    (tmp_path / "group_vars").symlink_to("..2026_01_01/group_vars")
+    assert refusals(ansible_inventory_sources=(str(tmp_path),)) == []
