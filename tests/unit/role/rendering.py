@@ -55,17 +55,9 @@ def render(**variables: Any) -> Rendering:
 
 
 def refusals(entry_point: str = "main", **variables: Any) -> list[str]:
-    """Why the role refuses these variables. Text with braces is a template, as in an inventory."""
-    templar = templar_of(FIXED | _trusted(variables))
+    """Why the role refuses these variables."""
+    templar = templar_of(FIXED | variables)
     return LookupModule(templar=templar).run([entry_point], templar.available_variables)
-
-
-def _trusted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _trusted(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_trusted(each) for each in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 def evaluate(expression: str, **variables: Any) -> Any:

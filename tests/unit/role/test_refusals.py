@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible.template import trust_as_template as template
 from ansible_collections.ai_aas.vllm.tests.unit.role.rendering import CHECKOUT, refusals
 
 INVENTORIES = CHECKOUT / "inventories"
@@ -53,8 +54,8 @@ def test_a_source_with_a_misspelt_key_does_not_open_a_whole_namespace() -> None:
             "Argument 'vllm_deploy_replicas' is of type str and",
         ),
         ({"vllm_deploy_on_failure": "retry"}, "Value of vllm_deploy_on_failure must be one of: rollback, hold, stop"),
-        ({"vllm_deploy_image_tag": "{{ release.tag }}"}, "vllm_deploy_image_tag: 'release' is undefined"),
-        ({"vllm_deploy_extra_args": ["{{ level }}"]}, "vllm_deploy_extra_args: 'level' is undefined. Correct"),
+        ({"vllm_deploy_image_tag": template("{{ release.tag }}")}, "vllm_deploy_image_tag: 'release' is undefined"),
+        ({"vllm_deploy_extra_args": [template("{{ one }}")]}, "vllm_deploy_extra_args: 'one' is undefined. Correct"),
     ],
 )
 def test_what_is_not_of_its_type_is_refused(variables: dict[str, object], what: str) -> None:
@@ -64,13 +65,13 @@ def test_what_is_not_of_its_type_is_refused(variables: dict[str, object], what: 
 
 
 def test_what_cannot_be_worked_out_is_no_wrong_type_besides() -> None:
-    (refusal,) = refusals(vllm_deploy_gpus="{{ size }}")
+    (refusal,) = refusals(vllm_deploy_gpus=template("{{ size }}"))
     assert "'size' is undefined" in refusal
     assert "is of type" not in refusal
 
 
 def test_what_is_omitted_is_not_wrong() -> None:
-    assert refusals(vllm_deploy_wait_timeout="{{ seconds | default(omit) }}") == []
+    assert refusals(vllm_deploy_wait_timeout=template("{{ seconds | default(omit) }}")) == []
 
 
 def test_who_only_looks_is_not_kept_from_it_by_a_variable_that_does_not_matter() -> None:
