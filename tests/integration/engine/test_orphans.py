@@ -12,7 +12,7 @@ from pathlib import Path
 
 import ansible_runner
 import pytest
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import started
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import process
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy, Request
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespace
@@ -48,9 +48,8 @@ def door(proxy: Proxy) -> Iterator[Doorkeeper]:
     door.died.set()
 
 
-def parent_of(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return int(fields[1])
+def started(pid: int) -> int:
+    return process(pid)[0]
 
 
 def ends_without_a_word(door: Doorkeeper, worker: int, playbook: int, begun: int) -> None:
@@ -67,8 +66,8 @@ def test_the_playbook_alone_is_killed(namespace: Namespace, proxy: Proxy, door: 
     run = start_deploy(namespace.name, environment={"K8S_AUTH_KUBECONFIG": str(proxy.kubeconfig)})
     assert door.first.wait(PATIENCE)
     worker = namespace.head()["operation"]["holder"]["pid"]
-    begun = started(worker)
-    assert parent_of(worker) == run.process.pid
+    begun, parent = process(worker)
+    assert parent == run.process.pid
     os.kill(run.process.pid, signal.SIGKILL)
     run.process.wait()
     ends_without_a_word(door, worker, run.process.pid, begun)
@@ -94,7 +93,7 @@ def test_a_job_is_cancelled(namespace: Namespace, proxy: Proxy, door: Doorkeeper
     )
     assert door.first.wait(PATIENCE)
     worker = namespace.head()["operation"]["holder"]["pid"]
-    playbook, begun = parent_of(worker), started(worker)
+    begun, playbook = process(worker)
     cancelled.set()
     ends_without_a_word(door, worker, playbook, begun)
     thread.join(PATIENCE)
