@@ -76,8 +76,9 @@ class LookupModule(LookupBase):
                 values |= self._templar.template({name: value})  # which leaves out what is omitted
             except AnsibleError as error:
                 wrong.append(f"{name}: {str(error).splitlines()[0].rstrip('. ')}")
-        # Ansible would take it for a list with one item, or read it as key=value.
-        strings = [name for name, value in values.items() if isinstance(value, str) and _is_structure(options[name])]
+        # Ansible would take a string for a list with one item, or read it as key=value.
+        structures = [name for name in values if options[name]["type"] in ("list", "dict")]
+        strings = [name for name in structures if isinstance(values[name], str)]
         if strings:
             yield (
                 f"{', '.join(strings)} must be a list or a dictionary and is a string. The command line makes a string "
@@ -92,10 +93,6 @@ class LookupModule(LookupBase):
                 f"The variables of the role vllm_deploy are not valid. {'; '.join(wrong)}. "
                 "Correct them; the README of the role lists what they are."
             )
-
-
-def _is_structure(option: Mapping[str, Any]) -> bool:
-    return option["type"] in ("list", "dict")
 
 
 def _unknown(known: Iterable[str], options: Mapping[str, Any]) -> Iterator[str]:
