@@ -33,11 +33,10 @@ def is_closed(step: Step) -> bool:
 
 
 def may_close(step: Step) -> bool:
-    """True when the step brings another pod template, by way of a rolling update, to a Deployment with ready pods."""
+    """True when the step brings another pod template, by way of a rolling update, to a Deployment that is there."""
     if step.live is None or step.body["spec"]["strategy"].get("type") == "Recreate":
         return False
-    ready = (step.live.get("status") or {}).get("readyReplicas", 0)
-    return ready > 0 and digest(step.live) != digest(step.body)
+    return digest(step.live) != digest(step.body)
 
 
 def comes_back(body: Object, replica_sets: Iterable[Object]) -> bool:

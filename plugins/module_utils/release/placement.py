@@ -13,6 +13,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Forbidde
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object, Strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, stamped
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import any_ready
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Key, Step, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation
@@ -87,7 +88,9 @@ class Placement:
         chosen = strategy.own(body) if named else None
         if chosen is None:
             moves = self.wanted == "auto" and strategy.rolls_out(body, live)
-            chosen = strategy.choose(self.wanted, body, live, self._single_volume(body, bodies) if moves else "")
+            volume = self._single_volume(body, bodies) if moves else ""
+            ready = not moves or live is None or any_ready(self.api, live)
+            chosen = strategy.choose(self.wanted, body, live, volume=volume, ready=ready)
         self.strategies[key_of(body)] = chosen
         if live and strategy.rolls_out(body, live):
             self.rolling.add(key_of(body))

@@ -43,9 +43,9 @@ def own(body: Object) -> Strategy:
     return Strategy(name="own", spec=body["spec"]["strategy"], reason="named by the Deployment")
 
 
-def choose(wanted: str, body: Object, live: Object | None, volume: str = "") -> Strategy:
+def choose(wanted: str, body: Object, live: Object | None, *, volume: str = "", ready: bool = True) -> Strategy:
     """The strategy for a Deployment that names none, before it is tried. `wanted`: auto, surge or replace; `volume`: a
-    claim of its pods that only one node at a time can mount.
+    claim of its pods that only one node at a time can mount; `ready`: whether a pod of the live one is.
 
     Without a new pod template nothing rolls out: the strategy stays as we left it, so that it is no change."""
     left = _left(live)
@@ -57,7 +57,7 @@ def choose(wanted: str, body: Object, live: Object | None, volume: str = "") -> 
         return without_surge(body, f"only one node at a time can mount PersistentVolumeClaim/{volume}")
     if live and left and left.name != "surge" and _unfinished(live):
         return replace(left, reason="a rollout that had no room for a further pod is not over")
-    if live and not (live.get("status") or {}).get("readyReplicas"):
+    if live and not ready:
         return replace(REPLACE, reason="no pod is ready that would have to be kept")
     return SURGE
 

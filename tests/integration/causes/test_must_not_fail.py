@@ -150,7 +150,9 @@ def one_pod_that_was_evicted(place: Place) -> None:
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     assert place.namespace.cluster.ask("POST", hands.path(place.namespace, "pods", f"{name}/eviction"), eviction)
     serves(run)
-    assert name not in place.namespace.names("pods")
+    there = {pod["metadata"]["name"] for pod in place.namespace.pods()}
+    assert name not in there
+    assert len(there) == 2
 
 
 def a_secret_that_arrives_later(place: Place) -> None:

@@ -95,12 +95,17 @@ def live(
     ],
 )
 def test_the_choice(wanted: str, before: Object | None, volume: str, expected: tuple[str, str]) -> None:
-    chosen = choose(wanted, deployment(), before, volume)
+    ready = bool(before and before["status"]["readyReplicas"])
+    chosen = choose(wanted, deployment(), before, volume=volume, ready=ready)
     assert (chosen.name, chosen.reason) == expected
 
 
 def test_a_single_pod_with_a_volume_of_one_node_ends_first() -> None:
-    assert choose("auto", deployment(replicas=1), live(replicas=1), "data").spec == {"type": "Recreate"}
+    assert choose("auto", deployment(replicas=1), live(replicas=1), volume="data").spec == {"type": "Recreate"}
+
+
+def test_the_pods_are_believed_rather_than_the_count_in_the_status() -> None:
+    assert choose("auto", deployment(), live(ready=0), ready=True).name == "surge"
 
 
 @pytest.mark.parametrize(
