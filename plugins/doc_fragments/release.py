@@ -81,7 +81,10 @@ options:
           - The share of these completions that may fail, from 0 to 1. Unset, there is no bound.
         type: float
   history_max:
-    description: How many revisions are recorded. The current and the newest verified one are always kept.
+    description:
+      - How many of the newest revisions keep their record, without which a rollback cannot put them back. The records of
+        the current and the newest verified one are always kept.
+      - The history shows at least 20 revisions, with or without a record.
     type: int
     default: 10
   lock_wait:

@@ -74,6 +74,11 @@ class ApiError(CollectionError):
         self.details = details or {}
 
     @property
+    def unauthorized(self) -> bool:
+        """A token may be renewed until the next run; who waits would wait in vain."""
+        return self.status == 401
+
+    @property
     def causes(self) -> list[dict[str, str]]:
         return self.details.get("causes") or []
 

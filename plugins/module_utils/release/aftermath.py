@@ -89,8 +89,9 @@ def _stop_or_hold(engine: Engine, head: record.Head, operation: record.Operation
     if stop and (former or not any(older)):
         engine.wishes.console(f"revision {operation.revision} failed; stopping it")
         engine.planner.manners = replace(engine.planner.manners, force=True, take_replicas=not any(older))
-        idle = [body | {"spec": body["spec"] | {"replicas": 0}} for body in failed]
-        wanted = [body for body in (former if any(older) else idle) if key_of(body) in live]
+        back = {key_of(body): body for body in former} if any(older) else {}
+        idle = {key_of(body): body | {"spec": body["spec"] | {"replicas": 0}} for body in failed}
+        wanted = [body for key, body in (idle | back).items() if key in live]
         steps = [engine.planner.step(body, live[key_of(body)]) for body in wanted]
         Applier(engine.api, engine.planner, head.release_uid, engine.lease.tick).apply(steps)
         left = "It was stopped"

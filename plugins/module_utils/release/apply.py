@@ -91,7 +91,7 @@ class Applier:
         it."""
         metadata = {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]}
         body = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
-        body |= {"spec": {"replicas": live["spec"]["replicas"]}}
+        body |= {"spec": {"replicas": conflict.handed_over(live)}}
         return self.api.apply(body, manager=conflict.REPLICAS_MANAGER).object
 
     def _look(self, step: Step) -> Object | None:

@@ -66,7 +66,9 @@ class Attempt:
         known = {item.key: item for item in head.inventory}
         applier = Applier(self.api, self.planner, head.release_uid, self.lease.tick)
         try:
-            gated = frozenset(step.key for step in plan.steps if step.key[1] == "Deployment" and self._gated(step))
+            proven = any(row.verified and row.digest == operation.digest for row in head.history)
+            deployments = (step for step in plan.steps if step.key[1] == "Deployment")
+            gated = frozenset(step.key for step in deployments if self._gated(step, proven=proven))
             applied = applier.apply(plan.steps, gated)
         except Lost:  # this run has no say in it any more, not even that it failed
             raise
@@ -136,14 +138,16 @@ class Attempt:
             serving.append(Group(deployment=body, pods=ready.pods))
         self.proof.reach(revision, serving)
 
-    def _gated(self, step: Step) -> bool:
+    def _gated(self, step: Step, *, proven: bool) -> bool:
+        """Whether the first new pod has to answer before others follow. Pods of a `proven` definition that still run
+        need not."""
         if self.wishes.verify is None:
             return False
         if gate.is_closed(step):
             return True
         if not gate.may_close(step) or not step.live or not any_ready(self.api, step.live):
             return False
-        return not gate.comes_back(step.body, self.api.list(REPLICA_SET, label_selector(step.body)))
+        return not (proven and gate.comes_back(step.body, self.api.list(REPLICA_SET, label_selector(step.body))))
 
     def _open(self, applier: Applier, applied: dict[Key, Object], body: Object, revision: int, live: Object) -> Object:
         self.wishes.console(f"revision {revision}: the first pod has answered, the others follow")

@@ -93,6 +93,13 @@ def ceded(live: Object) -> bool:
     return any(entry["manager"] == REPLICAS_MANAGER for entry in live["metadata"].get("managedFields") or [])
 
 
+def handed_over(live: Object) -> int:
+    """The number of pods with which a Deployment is left to a scaler. None begins at zero, which is how we leave a
+    server that was stopped."""
+    replicas = int(live["spec"].get("replicas", 1))
+    return replicas if ceded(live) or scaled(live) else max(replicas, 1)
+
+
 def foreign(live: Object) -> dict[str, dict[str, Any]]:
     """Fields that people or tools added to an object of ours beside what we apply: manager -> fieldsV1.
 

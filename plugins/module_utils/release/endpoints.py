@@ -13,22 +13,25 @@ SERVICE_NAME = "kubernetes.io/service-name"
 def judged(slices: Iterable[Object], groups: Sequence[Collection[str]]) -> dict[str, Check]:
     """One check for each pod. `groups`: the names of the ready pods of each Deployment.
 
-    A Service belongs to the Deployments of which it has a pod, and has to have all their ready pods then. `slices` are
-    those of the release's Services: the controller hands a Service's labels on to them."""
+    A Service belongs to the Deployments of which it has a pod, and has to have all their ready pods then, and no more.
+    One without endpoints may be that of a Deployment without pods; one that has no pod of a Deployment may be that of
+    something else, as long as another has. `slices` are those of the release's Services: the controller hands a
+    Service's labels on to them."""
     services = _endpoints(slices)
     pods = [pod for group in groups for pod in group]
     if not services:
         return {pod: _check(None, "not looked at: the release has no Service with endpoints") for pod in pods}
+    reached = any(endpoints & set(pods) for endpoints in services.values())
     wrong: dict[str, str] = {}
     for service, endpoints in services.items():
         belonging = {pod for group in groups if endpoints & set(group) for pod in group}
         foreign = sorted(endpoints - set(pods))
         for pod in pods:
-            if not endpoints:
+            if not endpoints and all(groups):
                 wrong.setdefault(pod, f"Service {service} has no endpoints")
             elif pod in belonging - endpoints:
                 wrong.setdefault(pod, f"Service {service} sends it no requests")
-            elif foreign:
+            elif foreign and (pod in belonging or not reached):
                 wrong.setdefault(pod, f"Service {service} sends requests also to {', '.join(foreign)}")
     right = f"Service {', '.join(services)} has exactly the ready pods"
     return {pod: _check(pod not in wrong, wrong.get(pod, right)) for pod in pods}

@@ -30,7 +30,9 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import (
     inventory,
     key_of,
     left_over,
+    serving,
     untouched,
+    wanted_pods,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Manners, Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
@@ -193,20 +195,22 @@ class Engine:
     ) -> Outcome:
         """Makes the definition the serving one. `target`: the row that it comes from, if it is put back."""
         live = self.planner.read(_kinds(definition, head))
-        if head and self._proven(head) and serving(live) and untouched(head, definition, live, self.planner.unserved):
+        proven = head is not None and self._proven(head, live)
+        settled = proven and serving(live) and not (head and (head.operation or head.unsettled))
+        if head and settled and untouched(head, definition, live, self.planner.unserved):
             return self._outcome(Plan(untouched=len(head.inventory)), head, changed=False)
         head = head or record.Head(release_uid=str(uuid.uuid4()), next=self.store.newest_recorded() + 1)
         plan = self.planned(head, definition, live)
         self.attempt.lap("plan")
         same = head.current is not None and head.current.digest == definition.digest
-        if same and not plan.changes and not head.operation and self._proven(head) and serving(live):
+        if same and settled and not plan.changes:
             self._settle_digests(head, plan)
             return self._outcome(plan, head, changed=False)
         self.wishes.console(f"plan: {plan.summary}")
         for note in (note for step in plan.steps for note in step.notes):
             self.wishes.console(note)
         if self.wishes.check_mode:
-            return self._foreseen(plan, head, new=not same)
+            return self._foreseen(plan, head, request, new=not same, proven=proven)
         if reminder := history.reminder(head, definition.digest):
             self.wishes.console(reminder)  # at once: it may well fail again
             self.attempt.warnings.append(reminder)
@@ -225,9 +229,10 @@ class Engine:
         if fresh != head and not self.wishes.check_mode:
             self.lease.save(fresh)
 
-    def _proven(self, head: record.Head) -> bool:
-        """Nothing is left to prove: the current revision is verified, or nobody asks for that."""
-        return head.verified or self.wishes.verify is None
+    def _proven(self, head: record.Head, live: Mapping[Key, Object]) -> bool:
+        """Nothing is left to prove: the current revision is verified, or nobody asks for that, or there is nobody to
+        ask."""
+        return head.verified or self.wishes.verify is None or not wanted_pods(live)
 
     def _without_namespace(self, bodies: list[Object]) -> tuple[Step, ...]:
         if not self.wishes.namespace_create:
@@ -244,11 +249,12 @@ class Engine:
             self.api.create_namespace()
         return self.planner.steps(bodies, {}, {})
 
-    def _foreseen(self, plan: Plan, head: record.Head, *, new: bool) -> Outcome:
+    def _foreseen(self, plan: Plan, head: record.Head, request: record.Request, *, new: bool, proven: bool) -> Outcome:
         current = head.current.revision if head.current else None
-        revision = head.next if new or current is None else current
+        left = head.operation if head.operation and head.operation.request == request else None
+        revision = left.revision if left else head.next if new or current is None else current
         return Outcome(
-            changed=plan.changes or new or not self._proven(head),
+            changed=plan.changes or new or not proven or bool(left and left.phase == "tidy"),
             plan=plan,
             revision=revision,
             content=revision,
@@ -277,17 +283,6 @@ class Engine:
 def previous(head: record.Head) -> int | None:
     """The revision that was current before the current one."""
     return next((row.revision for row in head.history if row.state == "superseded"), None)
-
-
-def serving(live: Mapping[Key, Object]) -> bool:
-    """True when all replicas of all Deployments are updated and ready, as far as a LIST tells."""
-    for (_version, kind, _name), body in live.items():
-        if kind == "Deployment":
-            status, wanted = body.get("status") or {}, body["spec"].get("replicas", 1)
-            counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-            if status.get("observedGeneration", 0) < body["metadata"]["generation"] or counts != [wanted] * 3:
-                return False
-    return True
 
 
 def _kinds(definition: Definition, head: record.Head | None) -> set[Kind]:

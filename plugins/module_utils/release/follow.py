@@ -26,7 +26,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.steadiness imp
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.stuck import Stuck
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
-UNAUTHORIZED, NOT_FOUND = 401, 404
+NOT_FOUND = 404
 DEPLOYMENT, REPLICA_SET, POD = Kind("apps/v1", "Deployment"), Kind("apps/v1", "ReplicaSet"), Kind("v1", "Pod")
 
 
@@ -58,6 +58,7 @@ class Follower:
         self.open_gate, self.give_way = hooks.open_gate, hooks.give_way
         self.cramped: float | None = None
         self.replica_set: Object | None = None
+        self.owners: set[str] = set()
         self.deaths: Deaths = {}
         events = Events(api)
         self.autopsies = Autopsies(api, wishes.explain, events)
@@ -74,13 +75,14 @@ class Follower:
                 seen = self._asked(self._look())
                 self._make_room(seen)
                 answer = rollout.judge(seen, self.generation)
-                if isinstance(answer, rollout.Ready) and self.open_gate is None:
+                if isinstance(answer, rollout.Ready) and (self.open_gate is None or not answer.pods):
+                    self._let_pass(seen)
                     return answer
                 self._heed(answer, seen)
                 if seen.replica_set and doom.failed_create(seen.replica_set) and not self.stuck.ending(seen.pods)[0]:
                     self.stuck.nudge(seen.deployment)
             except (ConnectionFailed, ApiError) as error:
-                if not error.transient or (isinstance(error, ApiError) and error.status == UNAUTHORIZED):
+                if not error.transient or (isinstance(error, ApiError) and error.unauthorized):
                     raise
                 self._wait_for_it(error)
             moment = time.monotonic()
@@ -90,8 +92,10 @@ class Follower:
     def _look(self) -> rollout.Observation:
         deployment, pods = self.api.get(DEPLOYMENT, self.name), tuple(self.api.list(POD, self.selector))
         accepted = (deployment.get("status") or {}).get("observedGeneration", 0) >= self.generation
-        if accepted and (not _has_pod(self.replica_set, pods) or _refuses(self.replica_set, deployment)):
-            self.replica_set = rollout.current_replica_set(deployment, self.api.list(REPLICA_SET, self.selector))
+        if accepted and (not self._knows(pods) or _refuses(self.replica_set, deployment)):
+            there = self.api.list(REPLICA_SET, self.selector)
+            self.replica_set = rollout.current_replica_set(deployment, there)
+            self.owners = {each["metadata"]["uid"] for each in there} | _owners(pods)
         self.deaths = with_deaths(self.deaths, pods, self.began)
         seen = rollout.Observation(
             deployment=deployment,
@@ -106,6 +110,10 @@ class Follower:
         self.autopsies.look(seen.new_pods, self.deaths)
         self.stuck.look([*seen.new_pods, *seen.given_up], seen.now)
         return replace(seen, hints=self.stuck.hints)
+
+    def _knows(self, pods: tuple[Object, ...]) -> bool:
+        """Whether the ReplicaSet is known, and none has come since that has pods."""
+        return self.replica_set is not None and self.owners >= _owners(pods)
 
     def _asked(self, seen: rollout.Observation) -> rollout.Observation:
         """What is to be seen once whoever became ready was asked, before the controller's count of him is trusted; also
@@ -122,10 +130,15 @@ class Follower:
             self.hooks.compare(fresh, seen.pods)
             self.asked |= {life(pod) for pod in fresh}
             self.progress = time.monotonic()
-            if self.open_gate and any(life(pod) in self.asked for pod in seen.new_pods):
-                self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
-                self.open_gate = None
+        if any(life(pod) in self.asked for pod in seen.new_pods):
+            self._let_pass(seen)
         return seen
+
+    def _let_pass(self, seen: rollout.Observation) -> None:
+        """Opens the gate, if it is closed. Where that fails, the next look finds it closed still."""
+        if self.open_gate:
+            self.generation = self.open_gate(seen.deployment)["metadata"]["generation"]
+            self.open_gate = None
 
     def _make_room(self, seen: rollout.Observation) -> None:
         """Where a further pod has found no room for a while, an old one goes first."""
@@ -198,13 +211,17 @@ def _tells_of(error: Bad | ApiError, asked: list[Object], there: list[Object]) -
 
 
 def own_pods(api: Api, deployment: Object) -> list[Object]:
-    """The pods of a Deployment that nobody is deleting. Labels alone may fit somebody else's pod, too."""
+    """The pods of a Deployment that nobody is deleting."""
+    return [pod for pod in all_pods(api, deployment) if "deletionTimestamp" not in pod["metadata"]]
+
+
+def all_pods(api: Api, deployment: Object) -> list[Object]:
+    """The pods of a Deployment, also of one that is deleted. Labels alone may fit somebody else's pod, too."""
     name = deployment["metadata"]["name"]
     return [
         pod
         for pod in api.list(POD, label_selector(deployment))
-        if "deletionTimestamp" not in pod["metadata"]
-        and any(
+        if any(
             owner["kind"] == "ReplicaSet" and owner["name"].rpartition("-")[0] == name
             for owner in pod["metadata"].get("ownerReferences") or []
         )
@@ -221,11 +238,8 @@ def label_selector(deployment: Object) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(deployment["spec"]["selector"]["matchLabels"].items()))
 
 
-def _has_pod(replica_set: Object | None, pods: tuple[Object, ...]) -> bool:
-    """True once the ReplicaSet is known and a pod shows that it works; until then its own conditions are of
-    interest."""
-    uid = replica_set["metadata"]["uid"] if replica_set else None
-    return any(owner["uid"] == uid for pod in pods for owner in pod["metadata"].get("ownerReferences") or [])
+def _owners(pods: tuple[Object, ...]) -> set[str]:
+    return {owner["uid"] for pod in pods for owner in pod["metadata"].get("ownerReferences") or []}
 
 
 def _refuses(replica_set: Object | None, deployment: Object) -> bool:

@@ -26,7 +26,7 @@ def begun(head: Head, operation: Operation, row: Row | None, inventory: Iterable
     known = {item.key for item in head.inventory}
     union = head.inventory + tuple(item for item in inventory if item.key not in known)
     following = max(head.next, operation.revision + 1)
-    return replace(head, operation=operation, history=history, inventory=union, next=following)
+    return replace(head, operation=operation, history=history, inventory=union, next=following, unsettled=True)
 
 
 def committed(
@@ -56,6 +56,7 @@ def committed(
     return replace(
         head,
         current=Current(revision=operation.revision, digest=operation.digest),
+        unsettled=False,
         history=tuple(history),
         inventory=inventory + rest,
         operation=replace(operation, phase="tidy"),
@@ -124,14 +125,16 @@ def automatic_target(head: Head, failed_revision: int) -> int | None:
 
 def rollback_target(head: Head, wanted: int | None) -> Row:
     """The row that a rollback puts back: the one of that number, or without a number the newest verified revision older
-    than the content that serves now, so that going back twice goes further back. Raises Refused, with what can be
-    had."""
+    than the content that serves now, so that going back twice goes further back. Where something newer was begun and
+    has not come to an end, the last commit is what there is to go back to. Raises Refused, with what can be had."""
     if wanted is not None:
         row = head.row(wanted)
         if row is None:
             raise Refused(f"There is no revision {wanted}", choices(head), "Name one of these revisions")
         return row
-    row = _older_verified(head)
+    current = head.row(head.current.revision) if head.current else None
+    newer = head.unsettled and current is not None and head.history[0].revision > current.revision
+    row = current if newer and current and current.verified and not current.failure else _older_verified(head)
     if row is None:
         serving = _serving(head)
         raise Refused(
@@ -149,9 +152,10 @@ def _serving(head: Head) -> int | None:
 
 
 def _older_verified(head: Head) -> Row | None:
-    """The newest verified revision that is older than the content that serves, and no rollback itself."""
+    """The newest verified revision whose content is older than the one that serves: a rollback counts as what it put
+    back."""
     before = _serving(head) or head.next
-    rows = (row for row in head.history if row.verified and row.content == row.revision and row.revision < before)
+    rows = (row for row in head.history if row.verified and row.content < before)
     return next(rows, None)
 
 

@@ -18,6 +18,9 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import
 def overdue(seen: Observation, seconds: int) -> Cause:
     """The cause when the time is up: what the pods say."""
     behind = [pod for pod in seen.new_pods if not is_ready(pod)]
+    if not behind and seen.new_pods:
+        sentence = f"After {seconds} s its {len(seen.new_pods)} new pods are ready, and the controller does not go on"
+        return Cause(id="not_available", sentence=sentence, cure="Look at the Deployment's conditions and quotas")
     if not behind:
         problem = doom.failed_create(seen.replica_set) if seen.replica_set else "the controller made no ReplicaSet"
         sentence = f"After {seconds} s there is no pod: {problem or 'no reason is given'}"

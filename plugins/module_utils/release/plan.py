@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
@@ -129,6 +129,25 @@ def untouched(head: Head, definition: Definition, live: Mapping[Key, Object], un
     return all(
         not item.doomed and (item.key not in keys or _as_applied(item, live.get(item.key))) for item in head.inventory
     )
+
+
+def serving(live: Mapping[Key, Object]) -> bool:
+    """True when all replicas of all Deployments are updated and ready, as far as a LIST tells."""
+    for body in _deployments(live):
+        status, wanted = body.get("status") or {}, body["spec"].get("replicas", 1)
+        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
+        if status.get("observedGeneration", 0) < body["metadata"]["generation"] or counts != [wanted] * 3:
+            return False
+    return True
+
+
+def wanted_pods(live: Mapping[Key, Object]) -> int:
+    """How many pods there should be of all Deployments."""
+    return sum(body["spec"].get("replicas", 1) for body in _deployments(live))
+
+
+def _deployments(live: Mapping[Key, Object]) -> Iterator[Object]:
+    return (body for (_version, kind, _name), body in live.items() if kind == "Deployment")
 
 
 def _as_applied(item: Item, body: Object | None) -> bool:

@@ -258,7 +258,7 @@ def _with_replicas(body: Object, live: Object | None) -> Object:
     hand the field over before we drop it."""
     if live is None or body["kind"] != "Deployment" or "replicas" in body["spec"]:
         return body
-    return body | {"spec": body["spec"] | {"replicas": live["spec"]["replicas"]}}
+    return body | {"spec": body["spec"] | {"replicas": conflict.handed_over(live)}}
 
 
 def _claim(clash: conflict.Clash, live: Object, body: Object) -> str:

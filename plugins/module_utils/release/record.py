@@ -132,11 +132,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """All that is known about one release. `history`: newest first."""
+    """All that is known about one release. `history`: newest first. `unsettled`: an operation has begun since the last
+    commit, so that what was proven then need not be so now."""
 
     release_uid: str
     next: int = 1
     current: Current | None = None
+    unsettled: bool = False
     inventory: tuple[Item, ...] = ()
     operation: Operation | None = None
     history: tuple[Row, ...] = ()
@@ -205,3 +207,11 @@ def unpack(text: str) -> dict[str, Any]:
     if value.get("digest") != names.digest_of_set(value["definition"]):
         raise ValueError("its definition does not have the digest that stands beside it")
     return value
+
+
+def holds(text: str, digest: str) -> bool:
+    """Whether a record is one of the definition with this digest."""
+    try:
+        return bool(unpack(text)["digest"] == digest)
+    except ValueError:
+        return False

@@ -16,7 +16,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import history, lock, names, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import POD, label_selector
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import all_pods
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import KEPT, Key
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Manners, Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import duration
@@ -77,6 +77,8 @@ def remove(api: Api, release: str, definition: Definition, wishes: Wishes, *, ke
     if head and keep_history:
         lease.save(history.removed(head, (item for item in head.inventory if item.keep)))
     else:
+        if head:  # whoever deploys in between is not promised a way back to what is being deleted
+            lease.save(replace(head, current=None, history=()))
         store.delete_records()
         store.delete_head()
     wishes.console(
@@ -118,8 +120,8 @@ def _operation(head: record.Head, wishes: Wishes) -> record.Operation:
 
 def _wait_for_pods(api: Api, bodies: Iterable[Object], lease: lock.Lease, wishes: Wishes) -> None:
     start, told, limit = time.monotonic(), -wishes.timings.tell_every, wishes.wait_timeout or PATIENCE
-    for selector in {label_selector(body) for body in bodies if body["kind"] == "Deployment"}:
-        while pods := api.list(POD, selector):
+    for deployment in {body["metadata"]["name"]: body for body in bodies if body["kind"] == "Deployment"}.values():
+        while pods := all_pods(api, deployment):
             spent = time.monotonic() - start
             if spent > limit:
                 raise ReleaseFailed(

@@ -71,11 +71,17 @@ class Store:
         return (moment - _written(self._stored)).total_seconds()
 
     def write_record(self, revision: int, content: dict[str, Any]) -> None:
-        """Written once. The same record written by a run that was cut short is left alone."""
+        """Written once. The same record written by a run that was cut short is left alone. Another one is of a release
+        that the head, which came back from a backup, knows nothing of."""
         body = self._config_map(f"{self.name}.v{revision}", "revision")
         body |= {"immutable": True, "binaryData": {"record": record.pack(content)}}
-        with contextlib.suppress(Conflict):
+        try:
             self.api.create(body)
+        except Conflict:
+            there = self.api.get(CONFIG_MAP, body["metadata"]["name"])
+            if not record.holds((there.get("binaryData") or {}).get("record", ""), content["digest"]):
+                self.api.delete(CONFIG_MAP, body["metadata"]["name"], uid=there["metadata"]["uid"])
+                self.api.create(body)
 
     def read_record(self, revision: int) -> dict[str, Any]:
         """The record of a revision. Raises Refused when it is not there, or not what was written."""

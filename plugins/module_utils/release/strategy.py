@@ -170,5 +170,5 @@ def _left(live: Object | None) -> Strategy | None:
 
 
 def _unfinished(live: Object) -> bool:
-    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
-    return any(status.get(count, 0) < wanted for count in ("updatedReplicas", "readyReplicas"))
+    """Whether it has pods of an older template. Who is ready is left out: the status says so somewhat late."""
+    return bool((live.get("status") or {}).get("updatedReplicas", 0) < live["spec"].get("replicas", 1))

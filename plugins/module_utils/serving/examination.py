@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Answers, Check, Measured
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving import health, soak
-from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Limits
+from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.exchange import Answer, Limits, Request
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.probe import Conversation
 from ansible_collections.ai_aas.vllm.plugins.module_utils.serving.server import Server
 
@@ -41,13 +41,13 @@ class _Examination:
 
     def carry_out(self) -> None:
         if self._right(self._judged(health.PROCESS)):
-            version = health.version(self.line.ask(health.VERSION, self.terms.limits))
+            version = health.version(self._ask(health.VERSION))
             self.measured = replace(self.measured, version=version)
             if self._right(self._judged(health.identity(self.server))):
                 self._run_the_model()
 
     def _run_the_model(self) -> None:
-        before = self.line.ask(health.METRICS, self.terms.limits)
+        before = self._ask(health.METRICS)
         question, answer = self._inference()
         if not self._right(health.judged(question, answer)):
             return
@@ -61,14 +61,19 @@ class _Examination:
         self.checks.append(replace(check, cure=health.CURES[check.name]) if check.failed else check)
         return not check.failed
 
+    def _ask(self, request: Request) -> Answer:
+        """What is cut off on its way, through API server and kubelet, says nothing yet: once more, on a new way."""
+        answer = self.line.ask(request, self.terms.limits)
+        return self.line.ask(request, self.terms.limits) if answer.cut else answer
+
     def _judged(self, question: health.Question) -> Check:
-        return health.judged(question, self.line.ask(question.request, self.terms.limits))
+        return health.judged(question, self._ask(question.request))
 
     def _inference(self) -> tuple[health.Question, Answer]:
         """The first way to run the model that the server has, or else the first way there is; and its answer."""
         asked = []
         for question in health.inferences(self.server, self.terms.prompt):
-            answer = self.line.ask(question.request, self.terms.limits)
+            answer = self._ask(question.request)
             asked.append((question, answer))
             if not health.lacks_route(answer):
                 return question, answer
@@ -77,7 +82,7 @@ class _Examination:
     def _progress(self, before: Answer, inference: Answer) -> Check:
         start = time.monotonic()
         while True:
-            check = health.progress(before, self.line.ask(health.METRICS, self.terms.limits), inference)
+            check = health.progress(before, self._ask(health.METRICS), inference)
             if not check.failed or time.monotonic() - start > PATIENCE:
                 return check
             time.sleep(LOOK)

@@ -30,12 +30,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`status` 0 means that there was none; `error` says why. `body` is the JSON value, or the text where it is
-    none; of a stream, the list of its events' values. `first`: seconds until the first of them."""
+    """`status` 0 means that there was none; `error` says why, and `cut` that the connection ended early. `body` is the
+    JSON value, or the text where it is none; of a stream, the list of its events' values. `first`: seconds until the
+    first of them."""
 
     status: int
     body: Any = None
     error: str = ""
+    cut: bool = False
     seconds: float
     first: float | None = None
 

@@ -68,7 +68,7 @@ class Conversation:
             return Answer(status=0, error=f"{what} within {since():.0f} s", seconds=since(), first=first)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            return Answer(status=0, error=str(error) or type(error).__name__, seconds=since(), first=first)
+            return Answer(status=0, error=str(error) or type(error).__name__, cut=True, seconds=since(), first=first)
 
     def close(self) -> None:
         if self._stream:

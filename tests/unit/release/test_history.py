@@ -221,6 +221,31 @@ BACK = Head(
 )
 
 
+# 6 put 4 back, since 5 was bad in a way that its proof could not see; so is 7.
+FLED = Head(
+    release_uid="u",
+    next=8,
+    current=Current(revision=7, digest="d7"),
+    history=(
+        row(7, "current", verified=True),
+        row(6, verified=True, kind="rollback", content=4, digest="d4"),
+        row(5, verified=True),
+        row(4, verified=True),
+    ),
+)
+# 5 failed, and was left.
+HELD = Head(
+    release_uid="u",
+    next=6,
+    current=Current(revision=4, digest="d4"),
+    unsettled=True,
+    history=(row(5, "failed"), row(4, "current", verified=True), row(3, verified=True)),
+)
+REPAIR_FAILED = replace(
+    HELD, history=(row(5, "failed"), row(4, "current", verified=True, failure=FAILURE), row(3, verified=True))
+)
+
+
 @pytest.mark.parametrize(
     ("head", "wanted", "target"),
     [
@@ -229,7 +254,11 @@ BACK = Head(
         pytest.param(
             replace(BACK, current=Current(revision=3, digest="d3")), None, 1, id="the newest verified older one"
         ),
-        pytest.param(replace(BACK, current=None), None, 3, id="nothing serves: the newest verified one"),
+        pytest.param(replace(BACK, current=None), None, 5, id="nothing serves: the newest verified one"),
+        pytest.param(FLED, None, 6, id="a rollback counts as what it put back"),
+        pytest.param(HELD, None, 4, id="a failed deploy that was left: the last commit"),
+        pytest.param(replace(HELD, unsettled=False), None, 3, id="once that was put right: further back"),
+        pytest.param(REPAIR_FAILED, None, 3, id="the last commit has failed since: further back"),
     ],
 )
 def test_where_a_rollback_goes(head: Head, wanted: int | None, target: int) -> None:

@@ -36,6 +36,7 @@ def test_a_head_is_one_document_of_schema_1() -> None:
         "release_uid": "u",
         "next": 1,
         "current": None,
+        "unsettled": False,
         "inventory": [],
         "operation": None,
         "history": [],

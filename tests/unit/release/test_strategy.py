@@ -64,18 +64,14 @@ def live(
         pytest.param("surge", live("new", REPLACE), "", ("replace", ""), id="the same, whatever is asked for"),
         pytest.param("auto", live("old", REPLACE), "", ("surge", ""), id="the next rollout begins anew"),
         pytest.param(
-            "auto",
-            live("old", REPLACE, ready=1),
-            "",
-            ("replace", "a rollout that had no room for a further pod is not over"),
-            id="a rollout without room that is not over",
+            "auto", live("old", REPLACE, ready=1), "", ("surge", ""), id="the next one, while a pod is not ready"
         ),
         pytest.param(
             "auto",
             live("old", REPLACE, updated=1),
             "",
             ("replace", "a rollout that had no room for a further pod is not over"),
-            id="one with old pods left",
+            id="a rollout without room that is not over",
         ),
         pytest.param(
             "auto", live(ready=0), "", ("replace", "no pod is ready that would have to be kept"), id="nobody to protect"
