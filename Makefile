@@ -27,13 +27,13 @@ checks := lint types unit rules sanity build
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## everything from nothing: the cluster, two environments, a change, an idempotent run
+demo: ## everything from nothing: the cluster, two environments, a preflight, a change, the same again, a bad upgrade that comes back, the history
 	$(timed) demo $(MAKE) env cluster demo-run
 
 check: ## all checks that need no cluster
 	$(timed) check $(MAKE) env $(checks)
 
-test: ## check, then the tests on the cluster
+test: ## check, then integration and molecule on the test cluster (test-kill, test-vllm and bench are apart)
 	$(timed) test $(MAKE) env $(checks) cluster integration molecule
 
 # --- set-up
@@ -64,7 +64,7 @@ endif
 cluster-down: env ## stop the test cluster and remove what it left behind
 	$(timed) cluster-down python -m tests.cluster down
 
-image: env ## build the image of the stand-in server, for a cluster of your own
+image: env ## build the image of the stand-in server, for a cluster of your own (needs Linux, root and apt-get)
 	$(timed) image python -m tests.cluster image
 
 # --- checks without a cluster
@@ -95,20 +95,20 @@ build: env ## the collection as a tarball in .cache/build
 
 # --- tests on the cluster
 
-integration: env older reachable ## the modules and the playbooks against the cluster
+integration: env older reachable ## the modules and the playbooks on the test cluster (installs openssh-server where there is no sshd)
 	@$(on_cluster) .ci/timed integration pytest --numprocesses 3 --dist loadscope tests/integration
 
-test-kill: env reachable ## kill and hold back runs at every write, in every operation (half an hour)
+test-kill: env reachable ## kill and hold back runs at every write, in every operation, on the test cluster (half an hour)
 	@$(on_cluster) .ci/timed test-kill pytest --capture no --durations 0 tests/kill
 
-test-vllm: env reachable ## deploy, upgrade and break a real vLLM on the CPU (8 GB of disk; half an hour the first time)
+test-vllm: env reachable ## deploy, upgrade and break a real vLLM on the CPU, on the test cluster (8 GB of disk; half an hour the first time)
 	$(timed) vllm python -m $(package).tests.vllm.install
 	@$(on_cluster) .ci/timed test-vllm pytest --durations 0 tests/vllm
 
 molecule: env reachable ## the role as a user runs it, from check mode to removal
 	@$(on_cluster) NO_COLOR=1 .ci/timed molecule molecule test --all
 
-bench: env reachable ## ours beside Helm and kubernetes.core, as a table in .cache/bench (ROUNDS=3)
+bench: env reachable ## ours beside Helm and kubernetes.core, as a table in .cache/bench (ROUNDS=3: twenty-five minutes)
 	@$(on_cluster) .ci/timed bench python -m $(package).tests.bench --rounds $(or $(ROUNDS),3)
 
 demo-run: env reachable

@@ -82,8 +82,8 @@ options:
         type: float
   history_max:
     description:
-      - How many of the newest revisions keep their record, without which a rollback cannot put them back. The records of
-        the current and the newest verified one are always kept.
+      - How many of the newest revisions keep their record, without which a rollback cannot put them back. The current
+        and the newest verified one always keep theirs.
       - The history shows at least 20 revisions, with or without a record.
     type: int
     default: 10

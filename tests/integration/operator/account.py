@@ -15,7 +15,7 @@ from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespac
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-# What DESIGN calls the one Role: all that a deploy, its verification and a look need.
+# All that a deploy of server.yml.j2, its verification, a look at it and its removal need.
 RIGHTS: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "update", "patch", "delete"]},
     {"apiGroups": ["", "apps"], "resources": ["services", "deployments"], "verbs": ["get", "list", "create", "patch"]},

@@ -42,7 +42,7 @@ BARE = {"K8S_AUTH_KUBECONFIG": "", "HOME": "/nonexistent"}
 
 @pytest.fixture(scope="module")
 def place(cluster: Cluster) -> Iterator[tuple[Namespace, str]]:
-    """A namespace and the token of an account that may do there what the README says, and nothing else."""
+    """A namespace and the token of an account that has RIGHTS there, and nothing else."""
     with cluster.namespace() as namespace:
         yield namespace, token(namespace, "deployer", RIGHTS)
 
