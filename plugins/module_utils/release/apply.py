@@ -92,7 +92,7 @@ class Applier:
         metadata = {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]}
         body = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
         body |= {"spec": {"replicas": conflict.handed_over(live)}}
-        return self.api.apply(body, manager=conflict.REPLICAS_MANAGER).object
+        return self.api.apply(body, manager=conflict.REPLICAS_MANAGER, force=True).object  # from ourselves
 
     def _look(self, step: Step) -> Object | None:
         try:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import NoReturn
@@ -25,14 +24,15 @@ class Signals:
 
     def __init__(self) -> None:
         self.loading = True
-        self.received = threading.Event()
+        # No threading.Event: its set() waits for a lock that the interrupted thread may hold in its wait().
+        self.received = False
         self._during_load = 0
         signal.signal(signal.SIGTERM, self._handle)
         signal.signal(signal.SIGINT, self._handle)
 
     def _handle(self, *_: object) -> None:
         if not self.loading:
-            self.received.set()
+            self.received = True
             return
         self._during_load += 1
         if self._during_load > 1:
@@ -46,7 +46,8 @@ def serve_until_the_end(
 ) -> NoReturn:
     """Blocks the main thread until something ends the server, then exits the process."""
     switches, begun = engine.faults, time.monotonic()
-    while not signals.received.wait(POLL):
+    while not signals.received:
+        time.sleep(POLL)
         served = time.monotonic() - begun
         if 0 <= switches.engine_death_after_seconds <= served or faults.take("engine-death"):
             _die(engine, close_listener, version)

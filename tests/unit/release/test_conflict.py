@@ -17,6 +17,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.conflict impor
     foreign,
     merged,
     minus,
+    handed_over,
     scaled,
     taken_over,
     without,
@@ -80,6 +81,16 @@ def test_appliers_are_others_who_apply() -> None:
 )
 def test_scaled(ledger: Fields, expected: bool) -> None:
     assert scaled(live(ledger)) is expected
+
+
+def test_no_scaler_begins_at_zero() -> None:
+    """A scaler that has put it there may take it from there."""
+
+    def idle(*ledger: dict[str, Any]) -> dict[str, Any]:
+        return live(*ledger) | {"spec": {"replicas": 0}}
+
+    assert handed_over(idle(entry(FIELD_MANAGER, REPLICAS, "Apply"))) == 1
+    assert handed_over(idle(entry(REPLICAS_MANAGER, REPLICAS, "Apply"))) == 0
 
 
 def test_ceded() -> None:

@@ -74,6 +74,16 @@ def test_a_service_has_to_have_all_pods_of_the_deployments_it_has_one_of() -> No
     assert checks["p"][0] is checks["r"][0] is True
 
 
+def test_a_deployment_without_pods_takes_no_service_from_another() -> None:
+    right = (True, "Service one, two has exactly the ready pods")
+    assert found([part(endpoint("p"), service="one"), part(service="two")], ["p"], []) == {"p": right}
+
+
+def test_a_service_of_something_else_is_none_of_their_business() -> None:
+    slices = [part(endpoint("p"), service="one"), part(endpoint("cache-0"), service="two")]
+    assert found(slices, ["p"])["p"][0] is True
+
+
 def test_nothing_is_known() -> None:
     check = unknown(["p"], "it may not list them")["p"]
     assert (check.passed, check.detail) == (None, "not looked at: it may not list them")

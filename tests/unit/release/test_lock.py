@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import lock
-from ansible_collections.ai_aas.vllm.tests.unit.release.heads import operation
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Patience
+from ansible_collections.ai_aas.vllm.tests.unit.release.heads import FULL, operation
 
 
 def test_this_process_lives() -> None:
@@ -36,6 +38,13 @@ def test_a_worker_that_lost_its_parent_is_as_good_as_gone() -> None:
     """It ends before it writes again, but perhaps not before it has waited for an answer."""
     assert lock.gone(lock.here("", os.getppid())) is False
     assert lock.gone(lock.here("", os.getppid() + 1)) is True
+
+
+def test_an_earlier_attempt_of_the_same_process_is_over() -> None:
+    """Ansible's `until` tries again in the same worker. Nobody need be asked for that."""
+    nobody: Any = None
+    head = replace(FULL, operation=operation(2, holder=lock.here("ann", os.getppid())))
+    assert lock.wait_for_silence(nobody, head, Patience()) is head
 
 
 def test_a_pid_that_was_given_again_is_another_process() -> None:

@@ -40,13 +40,17 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
-def asked(stand_in: StandIn, server: Server = SERVER, terms: Terms = QUICK, **line: Any) -> tuple[Answers, int]:
-    """What it answers, and over how many connections."""
+def asked(
+    stand_in: StandIn, server: Server = SERVER, terms: Terms = QUICK, cut: int = 0, **line: Any
+) -> tuple[Answers, int]:
+    """What it answers, and over how many connections. `cut`: the first ones end before anything has come."""
     stand_in.wait_until_listening()
     address, opened = address_of(f"http://127.0.0.1:{stand_in.port}"), list[Stream]()
 
     def stream() -> Stream:
         opened.append(address.connect())
+        if len(opened) <= cut:
+            opened[-1].readinto = lambda _buffer: 0  # type: ignore[method-assign]
         return opened[-1]
 
     conversation = Conversation(stream, **line)
@@ -66,6 +70,18 @@ def last(answers: Answers) -> tuple[str, str]:
     assert check.failed, answers
     assert not any(each.failed for each in answers.checks[:-1])
     return check.name, check.detail
+
+
+def test_a_connection_that_is_cut_says_nothing_about_the_server(start: Start) -> None:
+    answers, connections = asked(start(*FLAGS, *MARKED), cut=1)
+    assert outcome(answers) == [(name, True) for name in ALL]
+    assert connections == 2
+
+
+def test_two_that_are_cut_do(start: Start) -> None:
+    answers, connections = asked(start(*FLAGS, *MARKED), cut=2)
+    assert last(answers)[0] == "process"
+    assert connections == 2
 
 
 def test_a_server_that_serves(start: Start) -> None:
