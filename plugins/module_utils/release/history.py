@@ -115,7 +115,7 @@ def failed(head: Head, operation: Operation, failure: dict[str, Any], *, now: st
 def removed(head: Head, kept: Iterable[Item]) -> Head:
     """Everything is gone but what holds data; the history stays."""
     history = tuple(replace(row, state="removed") if row.state == "current" else row for row in head.history)
-    return replace(head, current=None, operation=None, history=history, inventory=tuple(kept))
+    return replace(head, current=None, unsettled=False, operation=None, history=history, inventory=tuple(kept))
 
 
 def automatic_target(head: Head, failed_revision: int) -> int | None:

@@ -117,8 +117,10 @@ def _state(head: Head, current: Row | None, written: str, *, dead: bool) -> tupl
         if dead:
             return "interrupted", row, written
         return UNDER_WAY[operation.kind], row, row.started if row and operation.kind != "remove" else written
-    if newest and newest.state in ("failed", "interrupted"):
+    if head.unsettled and newest and newest.state in ("failed", "interrupted"):
         return newest.state, newest, newest.finished or newest.started
+    if head.unsettled and current and current.failure:  # its repair was no success
+        return "failed", current, current.finished
     if current:
         return "running", current, current.finished
     return "removed", newest, written

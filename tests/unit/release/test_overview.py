@@ -50,8 +50,8 @@ def under_way(kind: str, revision: int, phase: str = "apply") -> Operation:
 
 GOOD = row(1, "current", verified=True)
 RUNNING = Head(release_uid="u", current=Current(revision=1, digest="d"), history=(GOOD,))
-HELD = replace(RUNNING, history=(row(2, "failed", failure=CAUSE), GOOD))
-FIRST_FAILED = Head(release_uid="u", history=(row(1, "failed", failure=CAUSE),))
+HELD = replace(RUNNING, unsettled=True, history=(row(2, "failed", failure=CAUSE), GOOD))
+FIRST_FAILED = Head(release_uid="u", unsettled=True, history=(row(1, "failed", failure=CAUSE),))
 DEPLOYING = replace(RUNNING, history=(row(2, "running"), GOOD), operation=under_way("deploy", 2))
 FIRST_DEPLOYING = Head(release_uid="u", history=(row(1, "running"),), operation=under_way("deploy", 1))
 
@@ -61,9 +61,14 @@ FIRST_DEPLOYING = Head(release_uid="u", history=(row(1, "running"),), operation=
     [
         (RUNNING, ("running", "1", 1, 1, True, "end 1", "i:1", None)),
         (HELD, ("failed", "1, 2 failed", 2, 1, True, "end 2", "i:1", CAUSE)),
+        (replace(HELD, unsettled=False), ("running", "1", 1, 1, True, "end 1", "i:1", None)),
+        (
+            replace(RUNNING, unsettled=True, history=(replace(GOOD, failure=CAUSE),)),
+            ("failed", "1, failed", 1, 1, True, "end 1", "i:1", CAUSE),
+        ),
         (FIRST_FAILED, ("failed", "1 failed", 1, None, None, "end 1", "i:1", CAUSE)),
         (
-            replace(RUNNING, history=(row(2, "interrupted"), GOOD)),
+            replace(HELD, history=(row(2, "interrupted"), GOOD)),
             ("interrupted", "1, 2 interrupted", 2, 1, True, "start 2", "i:1", None),
         ),
         (DEPLOYING, ("deploying", "1, 2 deploying", 2, 1, True, "start 2", "i:1", None)),
