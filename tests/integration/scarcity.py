@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.clock import now
 from ansible_collections.ai_aas.vllm.tests.cluster.settings import NODE
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Object
 
 MERGE = "application/merge-patch+json"
+BEAT = 10
 
 
 @contextlib.contextmanager
@@ -49,15 +52,26 @@ def node(
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name} | dict(labels or {})},
         "spec": {"taints": list(taints), "unschedulable": cordoned},
     }
+    over = threading.Event()
+
+    def live() -> None:
+        """Beats as a kubelet does: a node that does not for most of a minute is taken for lost."""
+        while not over.is_set():
+            ready = {"type": "Ready", "status": "True", "reason": "Test", "lastHeartbeatTime": now()}
+            status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
+            assert cluster.ask("PATCH", f"/api/v1/nodes/{name}/status", status, content_type=MERGE)
+            over.wait(BEAT)
+
     cluster.ask("POST", "/api/v1/nodes", body)
+    life = threading.Thread(target=live)
+    life.start()
     try:
-        ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "as a test says"}
-        status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
-        assert cluster.ask("PATCH", f"/api/v1/nodes/{name}/status", status, content_type=MERGE)
         # Every new node is born with the taint of one that is not ready.
         hands.wait_for(lambda: not _not_ready(cluster, name))
         yield name
     finally:
+        over.set()
+        life.join()
         cluster.ask("DELETE", f"/api/v1/nodes/{name}")
 
 

@@ -138,7 +138,7 @@ def test_a_long_load_is_never_silent(started: dict[str, Started]) -> None:
     moments = [line.at for line in run.progress]
     assert moments[-1] - moments[0] > LOAD
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
-    assert max(gaps) < 17, run.stderr  # 15 s, and the time until the next look
+    assert max(gaps) < 20, run.stderr  # 15 s, and the time until the next look on a busy machine
 
     loading = [found for line in run.progress if (found := re.search(r"loading, (.*) of 2m01s$", line.text))]
     assert len(loading) >= 4, run.stderr

@@ -9,8 +9,9 @@ from typing import Any
 from ansible_collections.ai_aas.vllm.tests.integration.causes.case import GOOD, Case, bad, container
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
 
-# It has to stay ready for so long: until then it can die, though it has answered.
-LONG = {"minReadySeconds": 30}
+# It has to stay ready for 30 s: until then it can die, though it has answered. For that it has 15 s, on a busy machine,
+# too: a death in the middle of the questions would be told as a wrong answer.
+LONG, LIFE = {"minReadySeconds": 30}, 15
 FAILING = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
 
 
@@ -114,7 +115,7 @@ INSIDE = (
     # --- It serves, and then not.
     Case(
         name="its engine dies after it was ready",
-        server=bad(spec=LONG, env={"STAND_IN_ENGINE_DEATH_AFTER_SECONDS": "6"}),
+        server=bad(spec=LONG, env={"STAND_IN_ENGINE_DEATH_AFTER_SECONDS": str(LIFE)}),
         first=GOOD,
         verdict="repetition",
         cause="engine_died",
@@ -123,7 +124,7 @@ INSIDE = (
     ),
     Case(
         name="its liveness probe fails after it was ready",
-        server=bad(spec=LONG, container={"livenessProbe": FAILING | {"failureThreshold": 6}}),
+        server=bad(spec=LONG, container={"livenessProbe": FAILING | {"failureThreshold": LIFE}}),
         first=GOOD,
         verdict="repetition",
         cause="liveness_failed",

@@ -38,7 +38,7 @@ def causes(kubeconfig: object, shared_namespace: Namespace) -> dict[str, str]:
     """What was read in each log."""
     for log in LOGS:
         hands.create(shared_namespace, "pods", crashing(log))
-    hands.wait_for(lambda: all(pod["status"].get("phase") == "Failed" for pod in shared_namespace.pods()))
+    hands.wait_for(lambda: all(pod["status"].get("phase") == "Failed" for pod in shared_namespace.pods()), patience=180)
     api = Api(Connection({"kubeconfig": str(kubeconfig)}, {}), shared_namespace.name)
     autopsies, pods = Autopsies(api, explained, Events(api)), shared_namespace.pods()
     autopsies.look(pods, with_deaths({}, pods))

@@ -93,8 +93,8 @@ def touch(namespace: Namespace, pod: str, file: str) -> None:
     assert not said or b"Success" in said, said
 
 
-def wait_for(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + PATIENCE
+def wait_for(condition: Callable[[], Any], *, patience: float = PATIENCE) -> Any:
+    until = time.monotonic() + patience
     while not (found := condition()):
         assert time.monotonic() < until, "it does not come to pass"
         time.sleep(0.1)

@@ -25,6 +25,7 @@ PHASES = {"apply": "announce", "failed": "evidence", "tidy": "commit", None: "do
 FOLLOWING = {"announce": "apply", "evidence": "settle", "commit": "tidy", "done": "after"}
 # What happens in one run and not in the next: a heartbeat, and a DELETE that a controller was faster than.
 HEARTBEAT, AGAIN = "heartbeat", "again"
+CONFLICT = 409
 PATIENCE = 60
 
 Side = Literal["before", "after", "reads"]
@@ -70,6 +71,10 @@ class Story:
         if request.method == "DELETE" and self._count[name] > 1:
             return AGAIN
         return name if self._count[name] == 1 else f"{name} #{self._count[name]}"
+
+    def take_back(self, name: str) -> None:
+        """Of a write that was none."""
+        self._count[name.partition(" #")[0]] -= 1
 
 
 class Watch:
@@ -128,8 +133,13 @@ class Watch:
             self._open.discard(id(request))
             here = False
             if request.is_write:
-                self.answered.append(self._names[id(request)])
-                here = self._is("after", (self._names[id(request)],))
+                name = self._names[id(request)]
+                # Another was faster, in this run and not in the next: the same write comes again.
+                if request.status == CONFLICT:
+                    self._story.take_back(name)
+                else:
+                    self.answered.append(name)
+                    here = self._is("after", (name,))
         if here:
             self._act()
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_a_pod_that_is_evicted_while_it_is_asked(namespace: Namespace, kubeconfi
     """Another takes its place, and is asked."""
     begun = deploy(GOOD, verification={"soak_seconds": 5}).start(kubeconfig, namespace.name)
     begun.wait_for("asking small-")
-    gone = namespace.pods()[0]["metadata"]["name"]
+    gone = re.findall(r"asking (small-[a-z0-9-]+)", begun.told)[0]
     hands.delete(namespace, "pods", name=gone)
     assert begun.result.get("release", {}).get("verified"), f"{begun.message}\n{begun.told}"
     assert gone not in begun.result["verification"]["pods"]
@@ -43,7 +44,7 @@ def test_pods_that_cannot_be_reached(namespace: Namespace, kubeconfig: Path, tmp
             raise Drop
 
     with Proxy(kubeconfig, tmp_path, before=cut) as proxy:
-        begun = deploy(GOOD, wait_timeout=8, on_failure="hold").start(proxy.kubeconfig, namespace.name)
+        begun = deploy(GOOD, wait_timeout=20, on_failure="hold").start(proxy.kubeconfig, namespace.name)
         result = begun.result
     assert (result["failure"]["class"], result["failure"]["cause"]) == ("silence", "not_reachable"), begun.told
     assert result["changed"]

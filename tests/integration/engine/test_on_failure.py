@@ -104,15 +104,12 @@ def test_a_first_release_that_is_held(namespace: Namespace, run: Does) -> None:
 
 def test_a_way_back_that_fails_too(namespace: Namespace, run: Does, done: Does) -> None:
     """Both causes are told, and nothing is tried a third time."""
-    sick = replace(GOOD, env={"STAND_IN_HANG_AFTER_SECONDS": "3"})
-    done(deploy(sick))
-    crash = {"STAND_IN_CRASH_EXIT_CODE": "2", "STAND_IN_CRASH_AFTER_SECONDS": "4"}
-    failed = run(deploy(replace(GOOD, load=30, env=crash), verification={"request_timeout": 2}))
+    done(deploy(GOOD))
+    hands.touch(namespace, namespace.pods()[0]["metadata"]["name"], "/tmp/stand-in-hang")
+    failed = run(deploy(WRONG_FLAG, verification={"request_timeout": 5}))
     assert message(failed, namespace) == (
-        "Revision 2 of small failed: POD cannot run: vLLM does not take its command line (exit code 2). "
-        "It was left as it is. "
-        "Revision 3 failed, too: POD does not serve: POST /v1/completions: no first token within SECONDS. "
-        "Correct the server's arguments: which ones there are differs from version to version."
+        f"{FAILED} It was left as it is. "
+        f"Revision 3 failed, too: POD does not serve: POST /v1/completions: no first token within SECONDS. {CURE}"
     )
     assert namespace.history("small") == [(3, "failed", False), (2, "failed", False), (1, "current", True)]
     assert namespace.head("small")["operation"] is None

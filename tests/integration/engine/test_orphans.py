@@ -58,8 +58,7 @@ def ends_without_a_word(door: Doorkeeper, worker: int, playbook: int, begun: int
     moment = time.monotonic()
     door.died.set()
     hands.wait_for(lambda: started(worker) != begun)
-    assert time.monotonic() - moment < GRACE + 1, "the worker went on"
-    assert [at - moment for at in door.times if at > moment + GRACE] == []
+    assert [at - moment for at in door.times if at > moment + GRACE] == [], "the worker went on"
 
 
 def test_the_playbook_alone_is_killed(namespace: Namespace, proxy: Proxy, door: Doorkeeper) -> None:

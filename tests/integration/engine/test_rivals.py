@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Drop, Proxy, Request
+from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command, Run
 from ansible_collections.ai_aas.vllm.tests.integration.engine.points import Point, Side
 from ansible_collections.ai_aas.vllm.tests.integration.engine.rivals import held_back, stopped
@@ -67,7 +68,7 @@ def test_whoever_is_at_work_is_left_alone(namespace: Namespace, done: Does, kube
 def test_patience_with_somebody_at_work(namespace: Namespace, done: Does, kubeconfig: Path) -> None:
     done(deploy(FIRST))
     slow = replace(deploy(replace(SECOND, load=3)), user="alice").start(kubeconfig, namespace.name)
-    slow.wait_for("applying")
+    hands.wait_for(lambda: namespace.head("small")["operation"])
     patient = done(deploy(replace(FIRST, greeting="from bob"), lock_wait=60))
     assert not slow.result.get("failed"), slow.message
     assert patient.result["release"]["revision"] == 3

@@ -43,9 +43,17 @@ class Place:
         """The same, by way of another kubeconfig."""
         return replace(self, kubeconfig=kubeconfig)
 
-    def unverified(self, server: Server) -> None:
-        """There and ready, but nobody has asked it yet."""
-        self.deployed(server, verification={"enabled": False})
+    def unverified(self, server: Server, **options: Any) -> None:
+        """There, ready and found by its Service, but nobody has asked it yet."""
+        self.deployed(server, verification={"enabled": False}, **options)
+        hands.wait_for(self.found)
+
+    def found(self) -> bool:
+        """Whether the Service has all pods as ready endpoints: it finds them a moment after they are ready."""
+        slices = self.namespace.list("discovery.k8s.io/v1/endpointslices")
+        endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
+        ready = {endpoint["targetRef"]["name"] for endpoint in endpoints if endpoint["conditions"]["ready"]}
+        return ready == {pod["metadata"]["name"] for pod in self.namespace.pods()}
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def restarting(place: Place, proxy: Proxy) -> Callable[[Request], None]:
         def restarted() -> bool:
             (pod,) = place.namespace.pods()
             (status,) = pod["status"]["containerStatuses"]
-            return bool(status["restartCount"] == 1 and status["ready"])
+            return bool(status["restartCount"] == 1 and status["ready"]) and place.found()
 
         hands.wait_for(restarted)
 

@@ -117,7 +117,7 @@ def test_several_names_and_a_key_and_no_counters(place: Place) -> None:
     place_of_name = container["args"].index("a")
     container["args"].insert(place_of_name + 1, "b")
     container["env"].append({"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "api-key"}}})
-    place.deployed(ONE, definition=objects, verification={"enabled": False})
+    place.unverified(ONE, definition=objects)
     run = place.health()
     assert checks(run) == [[*right("process", "identity", "inference"), ("progress", None), *right(*AROUND)]]
     assert details(run)["identity"] == "serves a, b, 4096 tokens"

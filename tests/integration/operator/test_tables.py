@@ -31,7 +31,12 @@ CHECKS = (
     "service yes S Service well-test has exactly the ready pods",
 )
 FORMATS = [pytest.param({"ANSIBLE_CALLBACK_RESULT_FORMAT": name}, id=name) for name in ("json", "yaml")]
-NEVER_READY = {"vllm_deploy_extra_env": [{"name": "STAND_IN_NEVER_READY", "value": "1"}], "vllm_deploy_wait_timeout": 3}
+NEVER_READY = {
+    "vllm_deploy_extra_env": [{"name": "STAND_IN_NEVER_READY", "value": "1"}],
+    "vllm_deploy_wait_timeout": 12,
+    # It loads as long as anybody looks at it: nothing kills it before.
+    "vllm_deploy_startup_failure_threshold": 600,
+}
 
 
 def shown(run: Run) -> dict[str, list[str]]:
@@ -107,8 +112,8 @@ def test_status(place: Namespace, inventory: Path, proxy: Proxy, environment: di
     assert all(re.match("(SERVER|[a-z]+-?)", line) for line in table)
     # What was said when they failed.
     late = (
-        "After N s 1 of its pods are not ready: NAME-test-POD loading, N s of 1m01s. Read the log of the pod; if it is "
-        "still loading, raise the startup probe's budget (vllm_deploy_startup_failure_threshold)."
+        "After N s 1 of its pods are not ready: NAME-test-POD loading, N s of 10m01s. Read the log of the pod; if it "
+        "is still loading, raise the startup probe's budget (vllm_deploy_startup_failure_threshold)."
     )
     assert unbroken(notes) == [
         f"two-bad: Revision 2 failed: {late.replace('NAME', 'two-bad')}",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Buffer, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
+class Cut:
+    """A stream that ends before anything has come."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.settimeout, self.write, self.close = stream.settimeout, stream.write, stream.close
+
+    def readinto(self, _buffer: Buffer, /) -> int:
+        return 0
+
+
 def asked(
     stand_in: StandIn, server: Server = SERVER, terms: Terms = QUICK, cut: int = 0, **line: Any
 ) -> tuple[Answers, int]:
@@ -48,9 +58,7 @@ def asked(
     address, opened = address_of(f"http://127.0.0.1:{stand_in.port}"), list[Stream]()
 
     def stream() -> Stream:
-        opened.append(address.connect())
-        if len(opened) <= cut:
-            opened[-1].readinto = lambda _buffer: 0  # type: ignore[method-assign]
+        opened.append(Cut(address.connect()) if len(opened) < cut else address.connect())
         return opened[-1]
 
     conversation = Conversation(stream, **line)
