@@ -73,6 +73,11 @@ class Run:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.finish()
 
+    def interrupt(self) -> None:
+        """As Ctrl-C does it, once."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.finish()
+
     @property
     def succeeded(self) -> bool:
         return self.process.wait() == 0

@@ -33,3 +33,23 @@ def test_an_upgrade_that_is_killed_and_given_up(namespace: Namespace) -> None:
     assert again.succeeded, again.told
     assert namespace.history()[-2:] == [(2, "interrupted", False), (1, "current", True)]
     assert not deploy(namespace.name).result()["changed"]
+
+
+def test_ctrl_c(namespace: Namespace) -> None:
+    """In the middle of a load. The same command at once goes on with it."""
+    assert deploy(namespace.name).succeeded
+    upgrade = start_deploy(namespace.name, variables={"vllm_deploy_env": SLOW})
+    upgrade.wait_for("revision 2: .* loading, ")
+    upgrade.interrupt()
+    assert not upgrade.succeeded
+    assert namespace.head()["operation"]["revision"] == 2
+    loading = {pod["metadata"]["uid"] for pod in namespace.pods()}
+
+    again = deploy(namespace.name, variables={"vllm_deploy_env": SLOW})
+    assert again.succeeded, again.told
+    assert "taking up the deploy of revision 2 where it was interrupted" in again.stderr
+    assert again.result()["release"]["verified"]
+    assert loading & {pod["metadata"]["uid"] for pod in namespace.pods()}, "the load was begun anew"
+    assert namespace.head()["operation"] is None
+    assert namespace.history() == [(2, "current", True), (1, "superseded", True)]
+    assert not deploy(namespace.name, variables={"vllm_deploy_env": SLOW}).result()["changed"]

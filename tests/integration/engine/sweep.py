@@ -39,8 +39,8 @@ def undisturbed(scenario: Scenario, cluster: Cluster, kubeconfig: Path) -> Refer
     with cluster.namespace() as namespace:
         scenario.prepare(kubeconfig, namespace)
         watch = Watch()
-        once = _end(scenario, watched(scenario, kubeconfig, namespace, watch), namespace)
-        twice = _end(scenario, scenario.command.run(kubeconfig, namespace.name), namespace)
+        once = end(scenario, watched(scenario, kubeconfig, namespace, watch), namespace)
+        twice = end(scenario, scenario.command.run(kubeconfig, namespace.name), namespace)
         return Reference(points=tuple(watch.points()), once=once, twice=twice)
 
 
@@ -56,7 +56,7 @@ def killed(scenario: Scenario, point: Point, reference: Reference, cluster: Clus
             return f"it was killed, and ended with {run.process.returncode}\n{run.told}"
         again = scenario.command.run(kubeconfig, namespace.name)
         try:
-            found = _end(scenario, again, namespace)
+            found = end(scenario, again, namespace)
         except AssertionError as error:
             return f"{error}\n{run.told}----\n{again.told}"
         wanted = reference.twice if point == reference.last else reference.once
@@ -88,7 +88,8 @@ def watched(scenario: Scenario, kubeconfig: Path, namespace: Namespace, watch: W
     return run
 
 
-def _end(scenario: Scenario, run: Run, namespace: Namespace) -> Any:
+def end(scenario: Scenario, run: Run, namespace: Namespace) -> Any:
+    """The message and the state that a run has come to. Fails when it has not ended as it has to."""
     result = run.result
     assert bool(result.get("failed")) is scenario.fails, result.get("msg")
     return {"message": passing(str(result.get("msg", "")), namespace.name)} | snapshot(namespace)

@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy, Request
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
-from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command
+from ansible_collections.ai_aas.vllm.tests.integration.engine.account import Account, written_role
 from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import (
     deploy,
     drift,
@@ -23,11 +20,9 @@ from ansible_collections.ai_aas.vllm.tests.integration.engine.scenarios import (
 )
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
 from ansible_collections.ai_aas.vllm.tests.integration.namespace import Cluster, Namespace
-from ansible_collections.ai_aas.vllm.tests.integration.playbook import CHECKOUT, play
+from ansible_collections.ai_aas.vllm.tests.integration.playbook import play
 from ansible_collections.ai_aas.vllm.tests.integration.scarcity import devices
 
-README = CHECKOUT / "README.md"
-RBAC = "rbac.authorization.k8s.io/v1"
 PLAYBOOKS = "deploy status history verify rollback remove".split()
 SERVER = Server(replicas=1, parts=("config", "policy", "budget", "account", "role", "binding", "data"))
 UPGRADE = replace(SERVER, env={"LANGUAGE": "en"}, parts=())
@@ -35,46 +30,6 @@ BROKEN = replace(SERVER, env={"STAND_IN_CRASH_EXIT_CODE": "1"})
 # Somebody may have told it to: the pod's events are looked at.
 ENDED = replace(SERVER, env={"STAND_IN_CRASH_EXIT_CODE": "0"})
 KEY = "llama-2-7b-api-key"
-
-
-def written_role() -> dict[str, Any]:
-    """The one that users copy."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    (role,) = [
-        body for block in blocks if isinstance(body := yaml.safe_load(block), dict) and body.get("kind") == "Role"
-    ]
-    return dict(role)
-
-
-class Account:
-    """A service account with nothing but some rules, and a kubeconfig for it that leads through a proxy."""
-
-    def __init__(self, namespace: Namespace, rules: list[dict[str, Any]], proxy: Proxy, folder: Path) -> None:
-        name = "deployer"
-        hands.create(namespace, "serviceaccounts", {"metadata": {"name": name}})
-        hands.create(namespace, f"{RBAC}/roles", {"metadata": {"name": name}, "rules": rules})
-        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
-        binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
-        hands.create(namespace, f"{RBAC}/rolebindings", binding)
-        where = hands.path(namespace, "serviceaccounts", f"{name}/token")
-        token = namespace.cluster.ask("POST", where, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"})
-        assert token
-        document = json.loads(proxy.kubeconfig.read_text(encoding="utf-8"))
-        document["users"] = [
-            {"name": user["name"], "user": {"token": token["status"]["token"]}} for user in document["users"]
-        ]
-        self.kubeconfig = folder / "deployer.kubeconfig"
-        self.kubeconfig.write_text(json.dumps(document), encoding="utf-8")
-        self.namespace, self.proxy = namespace, proxy
-
-    def does(self, command: Command, *, fails: bool = False) -> None:
-        run = command.run(self.kubeconfig, self.namespace.name)
-        assert bool(run.result.get("failed")) is fails, f"{run.message}\n{run.told}"
-
-    @property
-    def refused(self) -> set[str]:
-        return {f"{each.method} {each.path}" for each in self.proxy.requests if each.status == 403}
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy, Request
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
+from ansible_collections.ai_aas.vllm.tests.integration.engine.account import Account, written_role
 from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Run
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
-from ansible_collections.ai_aas.vllm.tests.integration.engine.test_rights import Account, written_role
 from ansible_collections.ai_aas.vllm.tests.integration.health.conftest import (
     AROUND,
     QUESTIONS,

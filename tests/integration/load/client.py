@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.ai_aas.vllm.tests.integration.namespace import Namespac
 
 PROGRAM = (Path(__file__).parent / "program.py").read_text()
 LINES = 100_000
+ACCESS = re.compile(r'"POST /v1/completions\?number=(\d+) HTTP/1\.1" (\d+)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,11 @@ class Client:
         """In the order in which they were asked for."""
         lines = self._api.logs("client", "client", lines=LINES).splitlines()
         return sorted((Answer(**json.loads(line)) for line in lines), key=lambda answer: answer.number)
+
+    def answered_by(self, pod: str) -> dict[int, int]:
+        """Of the requests that a pod has answered, by its access log: number -> status."""
+        lines = self._api.logs(pod, "vllm", lines=LINES)
+        return {int(number): int(status) for number, status in ACCESS.findall(lines)}
 
     def wait_for_more(self, count: int = 10) -> None:
         """Until so many more have been given."""

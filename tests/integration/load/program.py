@@ -22,7 +22,9 @@ def ask(number: int) -> None:
     try:
         connection = http.client.HTTPConnection(HOST, 8000, timeout=TIMEOUT)
         body = {"model": MODEL, "prompt": "Hello", "max_tokens": TOKENS if stream else 1, "stream": stream}
-        connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+        # The number stands in the access log of the pod that answers.
+        path = f"/v1/completions?number={number}"
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer["status"] = response.status
         text = response.read().decode()
