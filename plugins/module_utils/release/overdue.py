@@ -19,8 +19,8 @@ def overdue(seen: Observation, seconds: int) -> Cause:
     """The cause when the time is up: what the pods say."""
     behind = [pod for pod in seen.new_pods if not is_ready(pod)]
     if not behind and seen.new_pods:
-        sentence = f"After {seconds} s its {len(seen.new_pods)} new pods are ready, and the controller does not go on"
-        return Cause(id="not_available", sentence=sentence, cure="Look at the Deployment's conditions and quotas")
+        sentence = f"After {seconds} s all new pods are ready ({len(seen.new_pods)}), and the controller does not go on"
+        return Cause(id="not_available", sentence=sentence, cure="Look at the Deployment and at quotas")
     if not behind:
         problem = doom.failed_create(seen.replica_set) if seen.replica_set else "the controller made no ReplicaSet"
         sentence = f"After {seconds} s there is no pod: {problem or 'no reason is given'}"

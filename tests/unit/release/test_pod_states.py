@@ -124,6 +124,14 @@ def test_overdue_tells_what_was_slow(body: Object, cause_id: str) -> None:
     assert overdue(seen(deployment(), body), 90).id == cause_id
 
 
+def test_overdue_with_nobody_behind() -> None:
+    cause = overdue(seen(deployment(2, ready=1), pod("q")), 90)
+    assert (cause.id, cause.sentence) == (
+        "not_available",
+        "After 90 s all new pods are ready (1), and the controller does not go on",
+    )
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [
