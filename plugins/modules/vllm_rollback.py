@@ -41,7 +41,7 @@ options:
       - The revision to put back. One that was never verified must be asked for by its number.
       - Unset, it is the newest verified revision older than the content that serves now. Going back twice goes further
         back, it does not toggle.
-      - Where a newer revision failed and was left as it is, or was cut short, it is the one that was current before
+      - Where a newer deploy failed and was left as it is, or was cut short, it is the one that was current before
         that, if it is verified.
     type: int
 """

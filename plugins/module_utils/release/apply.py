@@ -82,14 +82,16 @@ class Applier:
             live = None
         if live and step.take_over:
             live = self.api.patch(kind, live["metadata"]["name"], conflict.taken_over(live, step.take_over))
-        if live and _drops_replicas(step.body, live):
+        ceded = live is not None and _drops_replicas(step.body, live)
+        if live and ceded:
             live = self._cede_replicas(live)
-        return self.api.apply(fence(step.body, live), force=step.force).object
+        # Once it has another number of pods, its controller writes the status: no version would hold.
+        return self.api.apply(fence(step.body, live, by_version=not ceded), force=step.force).object
 
     def _cede_replicas(self, live: Object) -> Object:
         """Hands the number of replicas to a manager of its own. Dropping a field that nobody else owns would reset
         it."""
-        metadata = {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]}
+        metadata = {key: live["metadata"][key] for key in ("name", "uid", "resourceVersion")}
         body = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
         body |= {"spec": {"replicas": conflict.handed_over(live)}}
         return self.api.apply(body, manager=conflict.REPLICAS_MANAGER, force=True).object  # from ourselves

@@ -7,13 +7,18 @@ way; one write commits it. Whatever is done twice because a run was cut short in
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ansible_collections.ai_aas.vllm.plugins.module_utils.cluster.api import Api
-from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import ApiError, InvalidInput, Lost, Refused
+from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import (
+    ApiError,
+    CollectionError,
+    InvalidInput,
+    Lost,
+    Refused,
+)
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Cause, Object, Subject, Verification
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import gate, history, record
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.apply import Applier, as_it_is
@@ -32,7 +37,7 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.placement impo
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Key, Plan, Step, inventory, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.proof import Group, Proof
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation, duration
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.strategy import REPLACE, with_strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.wishes import Wishes
 
@@ -75,15 +80,14 @@ class Attempt:
         except (ApiError, Refused, InvalidInput) as error:
             if error.transient:
                 raise
-            raise Bad("contract", Cause(id="not_applied", sentence=str(error))) from error
+            raise Bad("contract", _told("not_applied", error)) from error
         self.lap("apply")
         try:
             self._roll_out(applier, plan, applied, operation.revision)
         except (ApiError, InvalidInput) as error:
             if error.transient:
                 raise
-            cause = Cause(id="not_asked", sentence=f"{error.what}: {error.why}", cure=error.do, setting=error.setting)
-            raise Bad("verification", cause) from error
+            raise Bad("verification", _told("not_asked", error)) from error
         self.lap("rollout")
         items = inventory(plan.steps, applied, known, operation.revision)
         verified, evidence = self.verification.passed, self.proof.evidence or None
@@ -198,6 +202,10 @@ class Attempt:
         )
 
 
+def _told(cause: str, error: CollectionError) -> Cause:
+    return Cause(id=cause, sentence=f"{error.what}: {error.why}", cure=error.do, setting=error.setting)
+
+
 def contents(definition: Definition, head: record.Head, wishes: Wishes) -> dict[str, Any]:
     """The record of a revision."""
     return {
@@ -208,7 +216,3 @@ def contents(definition: Definition, head: record.Head, wishes: Wishes) -> dict[
         "provenance": dict(wishes.by),
         "versions": dict(wishes.versions),
     }
-
-
-def told(timings: Mapping[str, float]) -> str:
-    return duration(sum(timings.values()))

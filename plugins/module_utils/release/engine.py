@@ -268,7 +268,7 @@ class Engine:
         current = head.row(head.current.revision) if head.current else None
         return Outcome(
             changed=changed,
-            plan=plan,
+            plan=plan.carried_out({item.key for item in head.inventory}),
             revision=current.revision if current else 0,
             content=current.content if current else 0,
             previous=previous(head),

@@ -125,15 +125,17 @@ def automatic_target(head: Head, failed_revision: int) -> int | None:
 
 def rollback_target(head: Head, wanted: int | None) -> Row:
     """The row that a rollback puts back: the one of that number, or without a number the newest verified revision older
-    than the content that serves now, so that going back twice goes further back. Where something newer was begun and
-    has not come to an end, the last commit is what there is to go back to. Raises Refused, with what can be had."""
+    than the content that serves now, so that going back twice goes further back. Where a newer deploy has begun and
+    fell short, the last commit is what there is to go back to. Raises Refused, with what can be had."""
     if wanted is not None:
         row = head.row(wanted)
         if row is None:
             raise Refused(f"There is no revision {wanted}", choices(head), "Name one of these revisions")
         return row
     current = head.row(head.current.revision) if head.current else None
-    newer = head.unsettled and current is not None and head.history[0].revision > current.revision
+    newest = head.history[0] if head.unsettled and head.history else None
+    # A rollback that fell short is tried again: the same command goes where it went.
+    newer = current and newest and newest.revision > current.revision and newest.kind == "deploy"
     row = current if newer and current and current.verified and not current.failure else _older_verified(head)
     if row is None:
         serving = _serving(head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
@@ -91,6 +91,11 @@ class Plan:
     @property
     def changes(self) -> bool:
         return bool(self.prune) or any(step.changes for step in self.steps)
+
+    def carried_out(self, left: Collection[Key]) -> Plan:
+        """Without what was to be pruned and is there still."""
+        prune = tuple(item for item in self.prune if item.key not in left)
+        return replace(self, prune=prune, going=tuple(body for body in self.going if key_of(body) not in left))
 
     @property
     def summary(self) -> str:

@@ -238,10 +238,10 @@ def test_a_way_back_that_fails_is_held(namespace: Namespace, stranded: dict[str,
 def test_a_way_back_that_failed_goes_well_once_its_cause_is_gone(
     namespace: Namespace, stranded: dict[str, Any], run: Does, done: Does
 ) -> None:
-    failed = run(replace(rollback(revision=1), times={"absent": 1}))
+    failed = run(replace(rollback(), times={"absent": 1}))
     assert failed.result["failure"]["cause"] == "secret_missing"
     namespace.create_secret("needed", word="swordfish")
-    assert put_back(done(rollback(revision=1))) == (4, 1, 2)
+    assert put_back(done(rollback())) == (4, 1, 2)
     assert serving(namespace) == "one"
     assert stranded["metadata"]["uid"] not in {pod["metadata"]["uid"] for pod in namespace.pods()}
     assert namespace.names(BUDGETS) == set()

@@ -241,6 +241,7 @@ HELD = Head(
     unsettled=True,
     history=(row(5, "failed"), row(4, "current", verified=True), row(3, verified=True)),
 )
+BACK_FAILED = replace(HELD, history=(row(5, "failed", kind="rollback", content=3), *HELD.history[1:]))
 REPAIR_FAILED = replace(
     HELD, history=(row(5, "failed"), row(4, "current", verified=True, failure=FAILURE), row(3, verified=True))
 )
@@ -258,6 +259,7 @@ REPAIR_FAILED = replace(
         pytest.param(FLED, None, 6, id="a rollback counts as what it put back"),
         pytest.param(HELD, None, 4, id="a failed deploy that was left: the last commit"),
         pytest.param(replace(HELD, unsettled=False), None, 3, id="once that was put right: further back"),
+        pytest.param(BACK_FAILED, None, 3, id="a rollback that failed: where it went"),
         pytest.param(REPAIR_FAILED, None, 3, id="the last commit has failed since: further back"),
     ],
 )
