@@ -29,7 +29,6 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import 
     REPLICA_SET,
     Follower,
     Hooks,
-    any_ready,
     label_selector,
 )
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.lock import Lease
@@ -149,7 +148,7 @@ class Attempt:
             return False
         if gate.is_closed(step):
             return True
-        if not gate.may_close(step) or not step.live or not any_ready(self.api, step.live):
+        if not gate.may_close(step) or step.key in self.placement.idle:
             return False
         return not (proven and gate.comes_back(step.body, self.api.list(REPLICA_SET, label_selector(step.body))))
 

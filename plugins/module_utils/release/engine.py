@@ -49,7 +49,7 @@ class Engine:
         self.lease = lock.Lease(self.store, wishes.timings.patience, wishes.parent)
         force = wishes.force_conflicts
         self.planner = Planner(api, release, Manners(adopt=wishes.adopt, force=force, take_replicas=force))
-        self.placement = Placement(api, self.planner, wishes.strategy)
+        self.placement = Placement(api, self.planner, wishes.strategy, wishes.timings.unready)
         self.attempt = Attempt(api, self.lease, self.planner, self.placement, wishes)
         api.before_write = self.lease.guard
 

@@ -228,12 +228,6 @@ def all_pods(api: Api, deployment: Object) -> list[Object]:
     ]
 
 
-def any_ready(api: Api, deployment: Object) -> bool:
-    """Whether a pod of a live Deployment is ready. Its own status says so somewhat later than the pods do."""
-    status = deployment.get("status") or {}
-    return bool(status.get("readyReplicas")) or any(map(rollout.is_ready, own_pods(api, deployment)))
-
-
 def label_selector(deployment: Object) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(deployment["spec"]["selector"]["matchLabels"].items()))
 

@@ -4,6 +4,7 @@ rollout finds no room."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -13,22 +14,24 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.errors import Forbidde
 from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object, Strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release import strategy
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.definition import Definition, stamped
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import any_ready
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.follow import own_pods
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.plan import Action, Key, Step, key_of
 from ansible_collections.ai_aas.vllm.plugins.module_utils.release.planner import Planner
-from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation
+from ansible_collections.ai_aas.vllm.plugins.module_utils.release.rollout import Observation, is_ready
 
+LOOK = 0.5
 CLAIM, EVENT = Kind("v1", "PersistentVolumeClaim"), Kind("v1", "Event")
 
 
 class Placement:
-    """`wanted`: auto, surge or replace. `strategies`: the one of each Deployment, as far as it has been decided;
-    `rolling`: those whose pods are replaced by others."""
+    """`wanted`: auto, surge or replace; `unready`: seconds. `strategies`: the one of each Deployment, as far as it has
+    been decided; `rolling`: those whose pods are replaced by others; `idle`: those of them that have no ready pod."""
 
-    def __init__(self, api: Api, planner: Planner, wanted: str) -> None:
-        self.api, self.planner, self.wanted = api, planner, wanted
+    def __init__(self, api: Api, planner: Planner, wanted: str, unready: float) -> None:
+        self.api, self.planner, self.wanted, self.unready = api, planner, wanted, unready
         self.strategies: dict[Key, Strategy] = {}
         self.rolling: set[Key] = set()
+        self.idle: set[Key] = set()
 
     @property
     def strategy(self) -> Strategy | None:
@@ -43,7 +46,7 @@ class Placement:
         """The objects as they are applied, with the strategy of each Deployment that names none."""
         named = {key_of(body) for body in definition.objects if "strategy" in (body.get("spec") or {})}
         bodies = stamped(definition, release_uid)
-        self.strategies, self.rolling = {}, set()
+        self.strategies, self.rolling, self.idle = {}, set(), set()
         return [
             self._settled(body, live.get(key_of(body)), bodies, named=key_of(body) in named)
             if body["kind"] == "Deployment"
@@ -85,16 +88,30 @@ class Placement:
         return "" if strategy.takes_place(seen) else "it would give back too little, or on a node that is not suitable"
 
     def _settled(self, body: Object, live: Object | None, bodies: Iterable[Object], *, named: bool) -> Object:
+        key, rolls = key_of(body), strategy.rolls_out(body, live)
+        if live and rolls:
+            self.rolling.add(key)
+            self.idle |= set() if self._serves(live) else {key}
         chosen = strategy.own(body) if named else None
         if chosen is None:
-            moves = self.wanted == "auto" and strategy.rolls_out(body, live)
-            volume = self._single_volume(body, bodies) if moves else ""
-            ready = not moves or live is None or any_ready(self.api, live)
-            chosen = strategy.choose(self.wanted, body, live, volume=volume, ready=ready)
-        self.strategies[key_of(body)] = chosen
-        if live and strategy.rolls_out(body, live):
-            self.rolling.add(key_of(body))
+            volume = self._single_volume(body, bodies) if rolls and self.wanted == "auto" else ""
+            chosen = strategy.choose(self.wanted, body, live, volume=volume, ready=key not in self.idle)
+        self.strategies[key] = chosen
         return strategy.with_strategy(body, chosen)
+
+    def _serves(self, live: Object) -> bool:
+        """Whether a live Deployment has a ready pod, or will have in a moment: its status says so later than the pods,
+        and kubelet takes one that was started again back for a second or two before it stays ready."""
+        if (live.get("status") or {}).get("readyReplicas"):
+            return True
+        until = time.monotonic() + self.unready
+        while pods := own_pods(self.api, live):
+            if any(map(is_ready, pods)):
+                return True
+            if time.monotonic() >= until:
+                return False
+            time.sleep(LOOK)
+        return False
 
     def _single_volume(self, deployment: Object, bodies: Iterable[Object]) -> str:
         """The name of a claim that only one node can mount, of those that a Deployment's pods mount; empty if there is

@@ -40,7 +40,7 @@ class Timings:
     `no_room`: how long a further pod waits for room before an old one goes first. `settle`: how long a Service may take
     to find its pods. `stuck`: after so long without a start the events of a pod are read, and again every so often.
     `nudge`: how often a controller is told to try again. `linger`: how long after its grace period a pod is given to be
-    gone."""
+    gone. `unready`: how long none of the old pods must be ready until none is thought to serve."""
 
     polls: tuple[tuple[float, float], ...] = ((30, 1), (120, 2), (600, 5), (float("inf"), 10))
     tell_every: float = 15
@@ -51,6 +51,7 @@ class Timings:
     stuck: float = 5
     nudge: float = 10
     linger: float = 30
+    unready: float = 10
     patience: Patience = field(default_factory=Patience)
 
     def pause(self, elapsed: float) -> float:

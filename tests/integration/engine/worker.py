@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 from dataclasses import replace
@@ -32,10 +33,12 @@ def timings(speed: float) -> Timings:
     """The real times of the lock, made shorter by a factor. Looks are for pods that load for a moment."""
     real = Patience()
     patience = Patience(beat=real.beat * speed, old=real.old * speed, fence=real.fence * speed, look=real.look * speed)
-    return Timings(polls=((float("inf"), 0.25),), tell_every=5, confirm=0.5, no_room=2, patience=patience)
+    return Timings(polls=((float("inf"), 0.25),), tell_every=5, confirm=0.5, no_room=2, unready=3, patience=patience)
 
 
 def main() -> None:
+    # Who runs tests in the background ignores Ctrl-C, and hands that down.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     task: dict[str, Any] = json.load(sys.stdin)
     if task["host"]:
         socket.gethostname = lambda: task["host"]
