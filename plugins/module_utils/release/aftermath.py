@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def settle(engine: Engine, head: record.Head, operation: record.Operation) -> NoReturn:
     """From a head whose operation has failed to one in which nothing is under way. Raises ReleaseFailed."""
     action = operation.on_failure if operation.kind == "deploy" else "hold"
+    engine.placement.unready = 0  # the pods that are not ready are those that failed: nobody waits for them
     if action == "rollback":
         target = history.automatic_target(head, operation.revision)
         if target is not None:

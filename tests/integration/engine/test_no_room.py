@@ -100,8 +100,9 @@ def test_a_rollback(namespace: Namespace, first: Server, done: Does) -> None:
 
 
 def test_an_upgrade_that_fails_comes_back(namespace: Namespace, first: Server, done: Does, run: Does) -> None:
+    """At once: for the pod that failed to become ready after all, nobody waits."""
     done(deploy(first))
-    failed = run(deploy(replace(first, arguments=WRONG_FLAG.arguments)))
+    failed = run(replace(deploy(replace(first, arguments=WRONG_FLAG.arguments)), times={"unready": 300}))
     assert failed.result["failure"]["cause"] == "bad_flag"
     assert failed.result["rolled_back_to"] == 3
     assert namespace.history("small") == [(3, "current", True), (2, "failed", False), (1, "superseded", True)]
