@@ -24,14 +24,14 @@ from ansible_collections.ai_aas.vllm.tests.integration.operator.project import (
 )
 from ansible_collections.ai_aas.vllm.tests.integration.playbook import Run
 
-# What differs from run to run: seconds, moments, names.
+# What differs from run to run: names, moments, seconds. Names come first: a pod may be called small-77bcbc4d5-5m24s.
 VARYING = (
-    (r"\b\d+(\.\d+)?( ?s\b|m\d\ds\b)", "N s"),
-    (r"\d{4}-\d\d-\d\dT[\d:]+Z", "MOMENT"),
     (r"small-[a-z0-9]+-[a-z0-9]{5}\b", "POD"),
     (r"test-[0-9a-f]{8}", "NAMESPACE"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID"),
+    (r"\d{4}-\d\d-\d\dT[\d:]+Z", "MOMENT"),
     (r"\b\d+\.\d+\.\d+\.\d+\b", "ADDRESS"),
+    (r"\b\d+(\.\d+)?( ?s\b|m\d\ds\b)", "N s"),
 )
 
 
