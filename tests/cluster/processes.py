@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def start(name: str, argv: Sequence[str | Path]) -> None:
         environment.pop(variable, None)
         environment.pop(variable.lower(), None)
     with log_of(name).open("wb") as output:
-        subprocess.Popen(
+        process = subprocess.Popen(
             argv,
             env=environment,
             cwd="/",
@@ -37,6 +38,9 @@ def start(name: str, argv: Sequence[str | Path]) -> None:
             stderr=output,
             start_new_session=True,
         )
+    # For some milliseconds after exec the kernel shows no environment, and so no mark.
+    while _component(process.pid) is None and process.poll() is None:
+        time.sleep(0.001)
 
 
 def log_of(name: str) -> Path:
