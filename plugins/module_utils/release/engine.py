@@ -265,7 +265,7 @@ class Engine:
         )
 
     def _outcome(self, plan: Plan, head: record.Head, *, changed: bool) -> Outcome:
-        current = head.row(head.current.revision) if head.current else None
+        current = head.current_row
         return Outcome(
             changed=changed,
             plan=plan.carried_out({item.key for item in head.inventory}),

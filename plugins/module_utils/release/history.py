@@ -90,7 +90,7 @@ def with_strategy(head: Head, revision: int, strategy: Strategy | None) -> Head:
 def kept_records(head: Head, keep: int) -> frozenset[int]:
     """The revisions whose records stay: the newest `keep`, the current one, the content it has, the newest verified,
     and the one that a rollback goes back to."""
-    current, older = head.row(head.current.revision) if head.current else None, _older_verified(head)
+    current, older = head.current_row, _older_verified(head)
     always = {
         next((row.revision for row in head.history if row.verified), None),
         current.revision if current else None,
@@ -132,7 +132,7 @@ def rollback_target(head: Head, wanted: int | None) -> Row:
         if row is None:
             raise Refused(f"There is no revision {wanted}", choices(head), "Name one of these revisions")
         return row
-    current = head.row(head.current.revision) if head.current else None
+    current = head.current_row
     newest = head.history[0] if head.unsettled and head.history else None
     # A rollback that fell short is tried again: the same command goes where it went.
     newer = current and newest and newest.revision > current.revision and newest.kind == "deploy"
@@ -149,7 +149,7 @@ def rollback_target(head: Head, wanted: int | None) -> Row:
 
 def _serving(head: Head) -> int | None:
     """The revision whose content serves."""
-    current = head.row(head.current.revision) if head.current else None
+    current = head.current_row
     return current.content if current else None
 
 

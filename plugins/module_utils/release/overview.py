@@ -22,7 +22,7 @@ def overview(head: Head, written: str, *, dead: bool = False) -> dict[str, Any]:
 
     `revision` is the one that `state` speaks of, `current` the one that was committed last; they differ while an
     operation is under way and after one that failed."""
-    current = head.row(head.current.revision) if head.current else None
+    current = head.current_row
     state, about, since = _state(head, current, written, dead=dead)
     shown = current or about
     operation = head.operation

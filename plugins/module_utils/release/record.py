@@ -147,9 +147,13 @@ class Head:
         return next((row for row in self.history if row.revision == revision), None)
 
     @property
+    def current_row(self) -> Row | None:
+        return self.row(self.current.revision) if self.current else None
+
+    @property
     def verified(self) -> bool:
         """Whether the current revision has proven that it serves."""
-        row = self.row(self.current.revision) if self.current else None
+        row = self.current_row
         return bool(row and row.verified)
 
 
