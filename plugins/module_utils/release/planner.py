@@ -146,12 +146,17 @@ class Planner:
             f"Install its CustomResourceDefinition, or leave the object out ({names.OPTIONAL}: 'true' does that)",
         )
 
-    def _asked(self, body: Object, live: Object | None, *, adopt: bool = False) -> Step:
+    def _asked(self, body: Object, live: Object | None, *, adopt: bool = False, looks: int = 3) -> Step:
         """The step for one object, from a dry run against `live`. Raises Conflict when it is not what was read."""
         if live:
             _same_selector(body, live)
-        body = carried_over(body, live, take_replicas=self.manners.take_replicas)
+        wanted, body = body, carried_over(body, live, take_replicas=self.manners.take_replicas)
         answer, force, notes = self._dry_run(body, live)
+        there = answer.object["metadata"] if answer else {}  # a dry run leaves the version as it is
+        if live and answer and looks and there["resourceVersion"] != live["metadata"]["resourceVersion"]:
+            # What somebody wrote in between, a controller as a rule, would be told as a change of ours.
+            live = self.api.get(kind_of(body), body["metadata"]["name"])
+            return self._asked(wanted, live, adopt=adopt, looks=looks - 1)
         if answer is None:  # it cannot be changed, or not before somebody's additions are gone
             return self._around(body, live, notes)
         after = answer.object if live else body

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ai_aas.vllm.tests.cluster.proxy import Proxy, Request
 from ansible_collections.ai_aas.vllm.tests.integration.engine import hands
 from ansible_collections.ai_aas.vllm.tests.integration.engine.command import Command, Run
 from ansible_collections.ai_aas.vllm.tests.integration.engine.points import Point, Watch
@@ -92,6 +93,25 @@ def test_what_moves_and_stays_the_same(namespace: Namespace, done: Does, kubecon
     assert config["metadata"]["annotations"]["note"] == "x"
     assert namespace.history("small") == [(2, "current", True), (1, "superseded", True)]
     assert done(deploy(CHANGED)).result["changed"] is False
+
+
+def test_what_moves_while_it_is_planned(namespace: Namespace, done: Does, kubeconfig: Path, tmp_path: Path) -> None:
+    """What a controller writes between our look and the dry run is told as no change of ours."""
+    done(deploy(SERVER))
+    check = replace(deploy(CHANGED), check_mode=True)
+    undisturbed = done(check).result
+    notes = ["a", "b"]
+
+    def note(request: Request) -> None:
+        if notes and request.method == "PATCH" and request.path.endswith("/deployments/small"):
+            change = {"metadata": {"annotations": {"deployment.kubernetes.io/note": notes.pop()}}}
+            hands.patch(namespace, "apps/v1/deployments", change, manager="kube-controller-manager")
+
+    with Proxy(kubeconfig, tmp_path, before=note) as proxy:
+        run = check.run(proxy.kubeconfig, namespace.name)
+    assert not run.result.get("failed"), f"{run.message}\n{run.told}"
+    assert notes == []
+    assert (run.result["actions"], run.result["diff"]) == (undisturbed["actions"], undisturbed["diff"])
 
 
 def test_what_is_refused_only_when_it_is_made(namespace: Namespace, done: Does, kubeconfig: Path) -> None:
