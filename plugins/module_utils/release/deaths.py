@@ -16,8 +16,8 @@ from ansible_collections.ai_aas.vllm.plugins.module_utils.findings import Object
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """How a container's runs ended, as (exit code, reason), oldest first. `past`: as many of them had ended before this
-    rollout began, and say nothing about it: what they died of may have been put right since."""
+    """How a container's runs ended, as (exit code, reason), oldest first. `past`: as many of them had started before
+    this rollout began, and say nothing about it: what they died of may have been put right since."""
 
     ends: tuple[tuple[int, str], ...]
     past: int = 0
@@ -44,7 +44,8 @@ def with_deaths(known: Deaths, pods: Iterable[Object], began: str = "") -> Death
             # Deaths that nobody looked at are taken to have been like the one that is seen.
             signatures = ((int(end.get("exitCode", 0)), str(end.get("reason", ""))),) * count
             seen = deaths.get(key) or Ends(ends=signatures, past=count if older else 0)
-            deaths[key] = Ends(ends=seen.ends + signatures[len(seen.ends) :], past=seen.past)
+            past = count if older and _started_before(end, began) else seen.past
+            deaths[key] = Ends(ends=seen.ends + signatures[len(seen.ends) :], past=past)
     return deaths
 
 
@@ -76,6 +77,11 @@ def ran(end: Mapping[str, Any]) -> float:
     except (KeyError, TypeError, ValueError):
         return 0.0
     return (finished - started).total_seconds()
+
+
+def _started_before(end: Mapping[str, Any], began: str) -> bool:
+    """By the node's clock. Of a run that could not even start, the kubelet says that it was in 1970."""
+    return "1971" < str(end.get("startedAt") or "") < began
 
 
 def _done(container: Mapping[str, Any]) -> bool:

@@ -21,6 +21,8 @@ def waiting(reason: str, message: str = "") -> Object:
     return {"waiting": {"reason": reason, "message": message}}
 
 
-def ended(code: int, *, reason: str = "Error", seconds: int = 5, message: str = "") -> Object:
-    times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": f"2026-01-01T00:{seconds // 60:02}:{seconds % 60:02}Z"}
+def ended(
+    code: int, *, reason: str = "Error", seconds: int = 5, message: str = "", started: str = "2026-01-01T00:00:00Z"
+) -> Object:
+    times = {"startedAt": started, "finishedAt": f"2026-01-01T00:{seconds // 60:02}:{seconds % 60:02}Z"}
     return {"terminated": {"exitCode": code, "reason": reason, "message": message} | times}

@@ -71,7 +71,7 @@ def test_what_was_before_the_rollout_does_not_doom_it() -> None:
         doom = of_pod(body, with_deaths({}, [body], began), lasting, {})
         assert (doom.verdict if doom else None) == verdict
     known = with_deaths({}, [body], "2026-01-01T00:00:01Z")
-    again = pod(**BACK_OFF | {"restartCount": 2})
+    again = pod(**BACK_OFF | {"restartCount": 2, "lastState": ended(1, started="2026-01-01T00:00:02Z")})
     again["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     doom = of_pod(again, with_deaths(known, [again], "2026-01-01T00:00:01Z"), {}, {})
     assert doom is not None
@@ -80,11 +80,27 @@ def test_what_was_before_the_rollout_does_not_doom_it() -> None:
 
 def test_a_pod_that_was_there_before_may_die_for_the_first_time() -> None:
     body, began = pod(state={"running": {}}), "2026-01-01T00:00:01Z"
-    dead = pod(state=ended(1))
+    dead = pod(state=ended(1, started=began))
     for one in (body, dead):
         one["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     known = with_deaths(with_deaths({}, [body], began), [dead], began)
     assert known[("u", "vllm")].fresh == 1
+
+
+@pytest.mark.parametrize(
+    ("started", "fresh"),
+    [("2026-01-01T00:00:01Z", 0), ("2026-01-01T00:00:02Z", 1), ("1970-01-01T00:00:00Z", 1), ("", 1)],
+)
+def test_a_run_that_started_before_the_rollout_does_not_count(started: str, fresh: int) -> None:
+    """It may still have what was put right since."""
+    began = "2026-01-01T00:00:02Z"
+    loading = pod(state={"running": {}}, lastState=ended(1), restartCount=1)
+    dead = pod(state=ended(1, started=started), lastState=ended(1), restartCount=1)
+    for one in (loading, dead):
+        one["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    known = with_deaths(with_deaths({}, [loading], began), [dead], began)
+    assert known[("u", "vllm")].fresh == fresh
+    assert (of_pod(dead, known, {}, {}) is None) == (not fresh)
 
 
 def test_an_init_container_that_has_done_its_work_is_not_dead() -> None:
