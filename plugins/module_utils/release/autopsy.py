@@ -25,9 +25,9 @@ LINES = 5000
 LOOKS = 10
 # Seconds: a log, or the end of it, may come a moment after the death that it tells of.
 PATIENCE, LOOK = 2.0, 0.25
-# Ends behind which a probe may stand: SIGINT, SIGKILL, SIGTERM, and a server that has stopped as it was told to.
 START_ERROR = 128
-BY_SIGNAL = (0, 130, 137, 143)
+# SIGINT, SIGKILL and SIGTERM.
+BY_SIGNAL = (130, 137, 143)
 
 
 class Autopsies:
@@ -65,10 +65,8 @@ class Autopsies:
 
     def _death(self, pod: Object, container: dict[str, Any]) -> Death:
         end, name = last_end(container), container["name"]
-        started_again = "running" in (container.get("state") or {}) or container.get("restartCount", 0) > 0
-        # What the pod itself keeps is less, but something. It is also there when the container was started again since
-        # the pod was looked at, and the log is already the next one.
-        log = self._log(pod["metadata"]["name"], name, started_again) + "\n" + str(end.get("message") or "")
+        # What the pod itself keeps is less, but something.
+        log = self._log(pod["metadata"]["name"], container) + "\n" + str(end.get("message") or "")
         spec = pod["spec"]
         parts = [*spec.get("containers", []), *spec.get("initContainers", [])]
         return Death(
@@ -80,21 +78,22 @@ class Autopsies:
             messages=self._messages(pod, end),
         )
 
-    def _log(self, pod: str, container: str, started_again: bool) -> str:
+    def _log(self, pod: str, container: Object) -> str:
         """The log of the run that ended. Empty where nobody may read it, and where it is gone with its node."""
+        # Until the kubelet knows that the next run has to wait, "previous" is the run before the one that ended. The
+        # first one has none before it: if there is a former run by now, it is the one that ended.
+        just_ended, first = "terminated" in (container.get("state") or {}), not container.get("restartCount")
         log = ""
-        with contextlib.suppress(ApiError):
-            log = "" if started_again else self.api.logs(pod, container, lines=LINES)
-        # If there is a former run by now, it is the one that ended, and what was read belongs to the next.
-        with contextlib.suppress(ApiError):
-            log = self.api.logs(pod, container, previous=True, lines=LINES)
+        for previous in (False, True) if first else (not just_ended,):
+            with contextlib.suppress(ApiError):
+                log = self.api.logs(pod, container["name"], previous=previous, lines=LINES)
         return log
 
     def _messages(self, pod: Object, end: dict[str, Any]) -> tuple[str, ...]:
         """What Kubernetes says of the end, where it has had a hand in it."""
         if end.get("exitCode") == START_ERROR:
             return (str(end.get("message") or ""),)
-        if end.get("exitCode") not in BY_SIGNAL or end.get("reason") == "OOMKilled":
+        if end.get("exitCode") not in (0, *BY_SIGNAL) or end.get("reason") == "OOMKilled":
             return ()
         uid = pod["metadata"]["uid"]
         return self.events.of([uid], KILLED, since=str(end.get("startedAt", ""))).get(uid, ())

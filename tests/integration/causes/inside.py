@@ -9,10 +9,12 @@ from typing import Any
 from ansible_collections.ai_aas.vllm.tests.integration.causes.case import GOOD, Case, bad, container
 from ansible_collections.ai_aas.vllm.tests.integration.engine.server import Server
 
-# It has to stay ready for 30 s: until then it can die, though it has answered. For that it has 15 s, on a busy machine,
-# too: a death in the middle of the questions would be told as a wrong answer.
-LONG, LIFE = {"minReadySeconds": 30}, 15
+# It has to stay ready for longer than it lives: until then it can die, though it has answered. For that it has 15 s, on
+# a busy machine, too: a death in the middle of the questions would be told as a wrong answer.
+LONG, LIFE = {"minReadySeconds": 300}, 15
 FAILING = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+# It is to end in the same way each time, and not once killed in the middle of that.
+IN_PEACE = {"terminationGracePeriodSeconds": 30}
 
 
 def never_ready(**changes: Any) -> Server:
@@ -84,7 +86,7 @@ INSIDE = (
         server=replace(never_ready(), env={"STAND_IN_ENGINE_DEATH_AFTER_SECONDS": "0.2"}),
         verdict="repetition",
         cause="engine_died",
-        says="exit code 0",
+        says="the engine died while it served",
         cure="Read the container's log",
     ),
     Case(
@@ -98,7 +100,7 @@ INSIDE = (
     Case(
         name="it never gets ready",
         server=container(readinessProbe=FAILING),
-        options={"wait_timeout": 25},
+        options={"wait_timeout": 40},
         verdict="silence",
         cause="readiness_failed",
         says="started, waits for its readiness probe",
@@ -106,7 +108,7 @@ INSIDE = (
     ),
     Case(
         name="its liveness probe fails before it is ready",
-        server=never_ready(livenessProbe=FAILING),
+        server=replace(never_ready(livenessProbe=FAILING), template=IN_PEACE),
         verdict="repetition",
         cause="liveness_failed",
         says="stopped answering its liveness probe",
@@ -119,12 +121,12 @@ INSIDE = (
         first=GOOD,
         verdict="repetition",
         cause="engine_died",
-        says="exit code 0",
+        says="the engine died while it served",
         cure="Read the container's log",
     ),
     Case(
         name="its liveness probe fails after it was ready",
-        server=bad(spec=LONG, container={"livenessProbe": FAILING | {"failureThreshold": LIFE}}),
+        server=bad(spec=LONG, container={"livenessProbe": FAILING | {"failureThreshold": LIFE}}, template=IN_PEACE),
         first=GOOD,
         verdict="repetition",
         cause="liveness_failed",
