@@ -64,8 +64,10 @@ class Conversation:
             return Answer(status=response.status, body=found, seconds=since(), first=first)
         except TimeoutError:
             self.close()
-            what = "no answer" if not request.stream else "no first token" if first is None else "not finished"
-            return Answer(status=0, error=f"{what} within {since():.0f} s", seconds=since(), first=first)
+            early = request.stream and first is None
+            what = "no first token" if early else "not finished" if request.stream else "no answer"
+            limit = min(limits.total, limits.first) if early else limits.total
+            return Answer(status=0, error=f"{what} within {limit:.0f} s", seconds=since(), first=first)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             return Answer(status=0, error=str(error) or type(error).__name__, cut=True, seconds=since(), first=first)
