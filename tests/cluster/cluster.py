@@ -42,6 +42,9 @@ DEFINED_BY = (
 VERSION = STATE / "version"
 # A node may miss its heartbeats for a while on a busy machine; that is no reason to throw away what runs.
 NODE_PATIENCE = 20.0
+# All pods are one group beside the machine's processes. Left alone, it weighs as much as a single one of them (1024),
+# and on a busy machine servers take many times as long to start. (cgroup v1; v2 has other files.)
+CPU, WEIGHT_OF_PODS = Path("/sys/fs/cgroup/cpu"), "8192"
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 # Whoever asks a Service that leads to no pod is refused. kube-proxy's own refusal comes too late for pods: the network
 # plugin lets everything of theirs pass before it, and the request would leave the machine by its default route. The
@@ -183,6 +186,9 @@ def _prepare_machine() -> None:
             raise StepError("The network cannot be set up", f"{error}.", todo) from None
     for rule in REFUSE:
         run(["iptables", "--wait", *rule], log=log, todo=todo)
+    if CPU.is_dir():
+        (CPU / "k8s.io").mkdir(exist_ok=True)
+        (CPU / "k8s.io/cpu.shares").write_text(WEIGHT_OF_PODS)
     HOSTPATH_PROVISIONER.mkdir(exist_ok=True)
     run(["mount", "--bind", VOLUMES, HOSTPATH_PROVISIONER], log=log, todo=todo)
 
