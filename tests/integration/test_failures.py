@@ -29,7 +29,7 @@ def failed(run: Run) -> dict[str, Any]:
 
 
 def test_a_first_server_that_never_gets_ready_is_stopped_and_the_next_deploy_is_free(namespace: Namespace) -> None:
-    bad = {"vllm_deploy_extra_env": switched("NEVER_READY"), "vllm_deploy_wait_timeout": 12}
+    bad = {"vllm_deploy_extra_env": switched("NEVER_READY"), "vllm_deploy_wait_timeout": 20}
     run = deploy(namespace.name, variables=bad)
     result = failed(run)
     assert masked(result["msg"]) == (

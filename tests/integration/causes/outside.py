@@ -54,8 +54,9 @@ def lose_a_node(namespace: Namespace) -> Callable[[], Any]:
         "terminationGracePeriodSeconds": 1,
         "containers": [{"name": "vllm", "image": "vllm/vllm-openai:v0.33.0"}],
     }
+    # A quota of "pods" would forget it once its grace is over.
+    quota(count__pods="1")(namespace)
     hands.create(namespace, "pods", {"metadata": {"name": "lost", "labels": LABELS}, "spec": spec})
-    quota(pods="1")(namespace)
     ask("DELETE", hands.path(namespace, "pods", "lost"))
     return lambda: ask("DELETE", f"/api/v1/nodes/{node}")
 

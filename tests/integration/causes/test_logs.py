@@ -29,7 +29,8 @@ def crashing(log: str) -> Object:
         "args": ["/models/m"],
         "env": [{"name": "STAND_IN_CRASH_LOG", "value": log.removesuffix(".log")}],
     }
-    spec = {"containers": [container], "restartPolicy": "Never", "tolerations": [{"operator": "Exists"}]}
+    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    spec = {"containers": [container], "restartPolicy": "Never", "tolerations": tolerations}
     return {"metadata": {"name": log.removesuffix(".log")}, "spec": spec}
 
 

@@ -90,7 +90,7 @@ def going_back_to_a_server_that_was_restarted_before(place: Place) -> None:
 
 def a_deadline_that_was_exceeded_before_a_rollback(place: Place) -> None:
     place.serves(deploy(GOOD))
-    place.fails(deploy(bad(load=60), on_failure="hold", wait_timeout=12), "not_ready_in_time")
+    place.fails(deploy(bad(load=60), on_failure="hold", wait_timeout=20), "not_ready_in_time")
     # The controller would say so later; here somebody says it now, in its words.
     condition = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}
     hands.patch(place.namespace, "apps/v1/deployments", {"status": {"conditions": [condition]}}, subresource="status")

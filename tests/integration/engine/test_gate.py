@@ -41,7 +41,7 @@ def test_a_write_that_is_lost_is_sent_again(
     with Proxy(kubeconfig, tmp_path, **{lost: opening.count}) as proxy:
         run = deploy(OTHER).run(proxy.kubeconfig, namespace.name)
     assert not run.result.get("failed"), f"{run.message}\n{run.told}"
-    assert opening.writes == 3
+    assert opening.writes >= 3  # more where the object has moved in between
     assert "waiting for the API server" in run.told
     assert namespace.history("small") == [(2, "current", True), (1, "superseded", True)]
     assert namespace.deployment("small")["spec"].get("minReadySeconds", 0) == 0

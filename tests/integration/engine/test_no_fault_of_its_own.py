@@ -44,7 +44,7 @@ def test_pods_that_cannot_be_reached(namespace: Namespace, kubeconfig: Path, tmp
             raise Drop
 
     with Proxy(kubeconfig, tmp_path, before=cut) as proxy:
-        begun = deploy(GOOD, wait_timeout=20, on_failure="hold").start(proxy.kubeconfig, namespace.name)
+        begun = deploy(GOOD, wait_timeout=40, on_failure="hold").start(proxy.kubeconfig, namespace.name)
         result = begun.result
     assert (result["failure"]["class"], result["failure"]["cause"]) == ("silence", "not_reachable"), begun.told
     assert result["changed"]

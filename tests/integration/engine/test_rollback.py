@@ -182,7 +182,9 @@ def test_what_comes_and_goes_with_it(namespace: Namespace, done: Does, proxy: Pr
     requests = proxy.requests
     asked = max(place for place, request in enumerate(requests) if request.path.endswith("/portforward"))
     (commit,) = (place for place, request in enumerate(requests) if phase(request) == "tidy")
-    (deleted,) = (place for place, request in enumerate(requests) if request.method == "DELETE")
+    (deleted,) = (
+        place for place, request in enumerate(requests) if request.method == "DELETE" and request.status == 200
+    )
     assert asked < commit < deleted
     assert requests[deleted].path == hands.path(namespace, BUDGETS, "small")
 

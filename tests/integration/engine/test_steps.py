@@ -148,7 +148,8 @@ def with_job(word: str) -> list[Object]:
         "image": f"vllm/vllm-openai:{SERVER.tag}",
         "command": ["python3", "-c", f"print({word!r})"],
     }
-    template = {"spec": {"containers": [container], "restartPolicy": "Never", "tolerations": [{"operator": "Exists"}]}}
+    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    template = {"spec": {"containers": [container], "restartPolicy": "Never", "tolerations": tolerations}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "small"}, "spec": {"template": template}}
     return [job, *SERVER.objects()]
 

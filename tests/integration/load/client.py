@@ -59,7 +59,7 @@ class Client:
             "spec": {
                 "containers": [container],
                 "terminationGracePeriodSeconds": 0,
-                "tolerations": [{"operator": "Exists"}],
+                "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
             },
         }
         hands.create(namespace, "pods", pod)

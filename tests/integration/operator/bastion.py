@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -77,9 +79,14 @@ class Bastion:
 
 
 def _install() -> None:
-    """Installs sshd where it is missing, without starting it."""
-    if os.path.exists(SSHD):
-        return
+    """Installs sshd where it is missing, without starting it. One process at a time."""
+    with contextlib.closing(Path(__file__).open()) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(SSHD):
+            _install_server()
+
+
+def _install_server() -> None:
     possible = shutil.which("apt-get") is not None and os.geteuid() == 0
     assert possible, f"There is no {SSHD}. The route over ssh is tested with a real server. Install openssh-server."
     ours = not POLICY.exists()

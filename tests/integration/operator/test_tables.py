@@ -33,7 +33,7 @@ CHECKS = (
 FORMATS = [pytest.param({"ANSIBLE_CALLBACK_RESULT_FORMAT": name}, id=name) for name in ("json", "yaml")]
 NEVER_READY = {
     "vllm_deploy_extra_env": [{"name": "STAND_IN_NEVER_READY", "value": "1"}],
-    "vllm_deploy_wait_timeout": 12,
+    "vllm_deploy_wait_timeout": 20,
     # It loads as long as anybody looks at it: nothing kills it before.
     "vllm_deploy_startup_failure_threshold": 600,
 }
