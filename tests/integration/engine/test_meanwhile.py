@@ -110,7 +110,7 @@ def test_what_moves_while_it_is_planned(namespace: Namespace, done: Does, kubeco
     with Proxy(kubeconfig, tmp_path, before=note) as proxy:
         run = check.run(proxy.kubeconfig, namespace.name)
     assert not run.result.get("failed"), f"{run.message}\n{run.told}"
-    assert notes == []
+    assert notes == [], "it was not written in between"
     assert (run.result["actions"], run.result["diff"]) == (undisturbed["actions"], undisturbed["diff"])
 
 
