@@ -42,8 +42,8 @@ DEFINED_BY = (
 VERSION = STATE / "version"
 # A node may miss its heartbeats for a while on a busy machine; that is no reason to throw away what runs.
 NODE_PATIENCE = 20.0
-# All pods are one group beside the machine's processes. Left alone, it weighs as much as a single one of them (1024),
-# and on a busy machine servers take many times as long to start. (cgroup v1; v2 has other files.)
+# All pods are one group beside the machine's processes. Left alone, it weighs as much as a single one of them: 1024.
+# (cgroup v1; v2 has other files.)
 CPU, WEIGHT_OF_PODS = Path("/sys/fs/cgroup/cpu"), "8192"
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 # Whoever asks a Service that leads to no pod is refused. kube-proxy's own refusal comes too late for pods: the network

@@ -155,7 +155,8 @@ class Planner:
         there = answer.object["metadata"] if answer else {}  # a dry run leaves the version as it is
         if live and answer and looks and there["resourceVersion"] != live["metadata"]["resourceVersion"]:
             # What somebody wrote in between, a controller as a rule, would be told as a change of ours.
-            live = self.api.get(kind_of(body), body["metadata"]["name"])
+            uid, live = live["metadata"]["uid"], self.api.get(kind_of(body), body["metadata"]["name"])
+            live["metadata"]["uid"] = uid  # an object that took its place is refused by this fence
             return self._asked(wanted, live, adopt=adopt, looks=looks - 1)
         if answer is None:  # it cannot be changed, or not before somebody's additions are gone
             return self._around(body, live, notes)

@@ -110,8 +110,8 @@ def test_what_moves_while_it_is_planned(namespace: Namespace, done: Does, kubeco
     with Proxy(kubeconfig, tmp_path, before=note) as proxy:
         run = check.run(proxy.kubeconfig, namespace.name)
     assert not run.result.get("failed"), f"{run.message}\n{run.told}"
-    assert notes == [], "it was not written in between"
     assert (run.result["actions"], run.result["diff"]) == (undisturbed["actions"], undisturbed["diff"])
+    assert notes == [], "it was not written in between"
 
 
 def test_what_is_refused_only_when_it_is_made(namespace: Namespace, done: Does, kubeconfig: Path) -> None:
